@@ -1,6 +1,6 @@
 """Dates: the Gregorian and the Jalali (Persian) calendar, and days that come back each year.
 
-Owns conversion, validation and reading of dates. A date is always a `datetime.date`; Jalali is a way to read and write it.
+Owns conversion, validation and reading of dates. A date is always a `datetime.date`; Jalali is how one is written.
 Must not know clocks, zones or instants (see windows), and computes no lunar holidays.
 """
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TypeAlias
@@ -419,6 +419,10 @@ class Campaign:
     removed: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Step id → `next` or `exit`."""
     place: Place = _place()
+    digest: str = field(default="", compare=False, repr=False)
+    """Set by `sealed`: changes when the meaning changes; comments, order of keys and lines take no part."""
+    own_mails: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
+    """Set by `sealed`: the mails this campaign sends to the subscriber."""
 
     def sequence_for(self, stage: str) -> str | None:
         """The name of the sequence for a stage: its own, else `any`, else none."""
@@ -433,21 +437,21 @@ class Campaign:
         for steps in (*self.sequences.values(), self.on_goal):
             yield from walk(steps)
 
-    def mails(self) -> frozenset[str]:
-        """The mails this campaign sends to the subscriber."""
-        sent = {step.mail for step in self.steps() if isinstance(step, Send | Ask)}
-        if self.stream:
-            sent.update(article.mail for articles in self.stream.articles.values() for article in articles)
-        return frozenset(sent)
 
-    @property
-    def digest(self) -> str:
-        """Changes when the meaning changes: comments, order of keys and line numbers take no part."""
-        return hashlib.sha256(_canonical(self).encode()).hexdigest()[:16]
+def sealed(campaign: Campaign) -> Campaign:
+    """The campaign with what is derived from it: its digest and its mails. The reader calls this last."""
+    digest = hashlib.sha256(_canonical(campaign).encode()).hexdigest()[:16]
+    return replace(campaign, digest=digest, own_mails=frozenset(_mails(campaign)))
+
+
+def _mails(campaign: Campaign) -> Iterator[str]:
+    yield from (step.mail for step in campaign.steps() if isinstance(step, Send | Ask))
+    if campaign.stream:
+        yield from (article.mail for articles in campaign.stream.articles.values() for article in articles)
 
 
 def _canonical(campaign: Campaign) -> str:
-    plain = {name: getattr(campaign, name) for name in campaign.__dataclass_fields__ if name != "place"}
+    plain = {name: getattr(campaign, name) for name, known in campaign.__dataclass_fields__.items() if known.compare}
     for name in ("sequences", "moved", "removed"):
         plain[name] = tuple(sorted(plain[name].items()))
     if campaign.stream:

@@ -5,6 +5,8 @@ Must not read a clock and knows no campaigns: callers hand in `now`, the zone an
 """
 
 from app.core.windows.quiet import (
+    LONGEST_QUIET,
+    NEVER_QUIET,
     Quiet,
     QuietDates,
     QuietDays,
@@ -50,7 +52,9 @@ from app.core.windows.wall import (
 )
 
 __all__ = [
+    "LONGEST_QUIET",
     "MIDNIGHT",
+    "NEVER_QUIET",
     "UTC_ZONE",
     "Anniversary",
     "Beat",

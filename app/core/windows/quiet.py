@@ -13,7 +13,7 @@ from app.core.calendar import YearlyDay, year_in
 from app.core.instants import DAY, Instant
 from app.core.windows.wall import MIDNIGHT, Clock, Weekday, Zone, local, parse_clock, when_next
 
-_LONGEST_QUIET: Final = 400 * DAY  # rules that leave no open moment for longer never do
+LONGEST_QUIET: Final = 400 * DAY  # rules that leave no open moment for longer never do
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,9 @@ class QuietRules:
     weekend: tuple[int, ...] = ()
 
 
+NEVER_QUIET: Final = QuietRules()
+
+
 class QuietKind(StrEnum):
     HOURS = "quiet_hours"
     DAY = "quiet_day"
@@ -90,6 +93,9 @@ class Quiet:
 
     kind: QuietKind
     name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
 
 
 def parse_quiet_hours(text: str) -> QuietHours:
@@ -150,7 +156,7 @@ def next_open(instant: Instant, zone: Zone, rules: QuietRules) -> Instant | None
     None when rules leave no open moment for 400 days.
     """
     at = instant
-    while at - instant <= _LONGEST_QUIET:
+    while at - instant <= LONGEST_QUIET:
         pause = quiet_end(at, zone, rules)
         if pause is None:
             return at

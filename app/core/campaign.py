@@ -423,6 +423,8 @@ class Campaign:
     """Set by `sealed`: changes when the meaning changes; comments, order of keys and lines take no part."""
     own_mails: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
     """Set by `sealed`: the mails this campaign sends to the subscriber."""
+    asks: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
+    """Set by `sealed`: ids of steps that go on after their mail is handed over, because they wait for an answer."""
 
     def sequence_for(self, stage: str) -> str | None:
         """The name of the sequence for a stage: its own, else `any`, else none."""
@@ -441,7 +443,8 @@ class Campaign:
 def sealed(campaign: Campaign) -> Campaign:
     """The campaign with what is derived from it: its digest and its mails. The reader calls this last."""
     digest = hashlib.sha256(_canonical(campaign).encode()).hexdigest()[:16]
-    return replace(campaign, digest=digest, own_mails=frozenset(_mails(campaign)))
+    asks = frozenset(step.id for step in campaign.steps() if isinstance(step, Ask))
+    return replace(campaign, digest=digest, own_mails=frozenset(_mails(campaign)), asks=asks)
 
 
 def _mails(campaign: Campaign) -> Iterator[str]:

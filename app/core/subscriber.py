@@ -51,6 +51,13 @@ class Subscriber:
     referrals: int = 0
     is_referred: bool = False
     confirmed_at: Instant | None = None
+    unsubscribed_at: Instant | None = None
+    dormant_at: Instant | None = None
+    """Since when marketing rests until this person acts again."""
+    looked_at: Instant | None = None
+    """When the engine last decided about this person: `when` entries compare with then."""
+    ladder_digest: str = ""
+    """The ladder the stage was last decided by; a new one is applied quietly."""
     last_signal_at: Instant | None = None
     paused_until: Instant | None = None
     is_suppressed: bool = False

@@ -1,0 +1,160 @@
+"""The ladder: which stage, kind and segments a person has, by the rules of the file and her facts.
+
+Owns rise, fall and their hysteresis, kinds, segments, the timers of `held_for`, and when to look again.
+Must not enter anybody anywhere: campaigns watch the stage, the ladder does not know them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from app.core.book import Book
+from app.core.conditions import Condition, evaluate, next_change, timers
+from app.core.conditions.view import View
+from app.core.engagement import kind_of, score
+from app.core.facts import Fact, FactKind, FactLog
+from app.core.instants import DAY, Instant
+from app.core.person import StageChange
+from app.core.site import Ladder, Stage
+from app.core.subscriber import NO_KIND, Subscriber
+
+
+@dataclass(frozen=True, slots=True)
+class Climbed:
+    """The subscriber after the rules were asked, and the change of stage if there was one."""
+
+    subscriber: Subscriber
+    change: StageChange | None = None
+
+
+def climb(book: Book, subscriber: Subscriber, facts: FactLog, news: tuple[Fact, ...], now: Instant) -> Climbed:
+    """Ask timers, stage, kind and segments, in this order, at one instant."""
+    subscriber = _timed(book, subscriber, facts, now)
+    climbed = _moved(book, subscriber, facts, news, now)
+    subscriber = _labelled(book, climbed.subscriber, facts, now)
+    return replace(climbed, subscriber=replace(subscriber, ladder_digest=book.ladder_digest))
+
+
+def next_look(book: Book, subscriber: Subscriber, facts: FactLog, now: Instant) -> Instant | None:
+    """The earliest instant at which stage, kind or a segment could change without a new fact."""
+    view = View(subscriber, facts, now, book.rules)
+    return earliest_of(next_change(condition, view) for condition in _standing_rules(book.ladder, subscriber.stage))
+
+
+def earliest_of(instants: Iterable[Instant | None]) -> Instant | None:
+    return min((at for at in instants if at is not None), default=None)
+
+
+def _standing_rules(ladder: Ladder, stage: str) -> Iterator[Condition]:
+    """The rules that can act on a person of this stage: every higher rise with its fall, the own fall, labels."""
+    index = max(0, ladder.index(stage))
+    for rung in ladder.stages[index:]:
+        if rung.rise and rung.key != stage:
+            yield rung.rise
+        if rung.fall:
+            yield rung.fall
+    yield from (condition for _, condition in ladder.kinds)
+    yield from ladder.segments.values()
+
+
+# ── Timers ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _timed(book: Book, subscriber: Subscriber, facts: FactLog, now: Instant) -> Subscriber:
+    known = dict(subscriber.timers)
+    for condition in _all_rules(book.ladder):
+        if not condition.has_timers:
+            continue
+        for digest, since in timers(condition, View(subscriber, facts, now, book.rules)).items():
+            if since is None:
+                known.pop(digest, None)
+            else:
+                known[digest] = since
+    return subscriber if known == subscriber.timers else replace(subscriber, timers=known)
+
+
+def _all_rules(ladder: Ladder) -> Iterator[Condition]:
+    for stage in ladder.stages:
+        yield from (rule for rule in (stage.rise, stage.fall) if rule)
+    yield from (condition for _, condition in ladder.kinds)
+    yield from ladder.segments.values()
+
+
+# ── Stage ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _moved(book: Book, subscriber: Subscriber, facts: FactLog, news: tuple[Fact, ...], now: Instant) -> Climbed:
+    view = View(subscriber, facts, now, book.rules)
+    ladder = book.ladder
+    index = max(0, ladder.index(subscriber.stage))
+    for rung in reversed(ladder.stages[index + 1 :]):
+        if _rises(ladder, rung, view):
+            return _to(book, view, rung.key, f"rise:{rung.key}", news)
+    current = ladder.stages[index]
+    if index and _falls(current, view):
+        return _to(book, view, ladder.stages[index - 1].key, f"fall:{current.key}", news)
+    return Climbed(subscriber if subscriber.stage == current.key else replace(subscriber, stage=current.key))
+
+
+def _rises(ladder: Ladder, rung: Stage, view: View) -> bool:
+    """A rung is entered while `rise` holds and its own `fall` does not, after a fall only upon a fact it names."""
+    if rung.rise is None or not _may_be_asked_again(ladder, rung.key, rung.rise, view):
+        return False
+    return evaluate(rung.rise, view) is True and (rung.fall is None or evaluate(rung.fall, view) is not True)
+
+
+def _may_be_asked_again(ladder: Ladder, stage: str, rise: Condition, view: View) -> bool:
+    fell_at = view.subscriber.fell_from.get(stage)
+    if fell_at is None:
+        return True
+    kinds = _kinds_named(ladder, rise)
+    return any(facts[-1].at > fell_at for kind in kinds if (facts := view.facts.of(kind)))
+
+
+def _kinds_named(ladder: Ladder, rise: Condition) -> frozenset[FactKind]:
+    """The kinds of facts a rise names; a score names every kind that earns points."""
+    if not rise.names().uses_score:
+        return rise.names().kinds
+    return rise.names().kinds | {kind_of(rule) for rule in ladder.engagement if rule.points > 0}
+
+
+def _falls(current: Stage, view: View) -> bool:
+    """One rung per decision, and at most one fall in 24 hours."""
+    if current.fall is None:
+        return False
+    last = max(view.subscriber.fell_from.values(), default=None)
+    return (last is None or view.now - last >= DAY) and evaluate(current.fall, view) is True
+
+
+def _to(book: Book, view: View, stage: str, rule: str, news: tuple[Fact, ...]) -> Climbed:
+    before, now = view.subscriber, view.now
+    ladder = book.ladder
+    furthest = max(before.furthest_stage, stage, key=ladder.index)
+    after = replace(before, stage=stage, stage_since=now, furthest_stage=furthest, fell_from=_falls_kept(view, rule))
+    cause = news[-1].id if news else None
+    return Climbed(after, StageChange(now, before.stage, stage, rule, cause, score(before, now, ladder.half_life)))
+
+
+def _falls_kept(view: View, rule: str) -> Mapping[str, Instant]:
+    way, _, rung = rule.partition(":")
+    kept = {stage: at for stage, at in view.subscriber.fell_from.items() if stage != rung}
+    return {**kept, rung: view.now} if way == "fall" else kept
+
+
+# ── Kind, fit and segments ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _labelled(book: Book, subscriber: Subscriber, facts: FactLog, now: Instant) -> Subscriber:
+    view = View(subscriber, facts, now, book.rules)
+    kind = next((key for key, condition in book.ladder.kinds if evaluate(condition, view) is True), NO_KIND)
+    fit = sum(rule.points for rule in book.ladder.fit if evaluate(rule.when, view) is True)
+    if kind != subscriber.kind or fit != subscriber.fit:
+        subscriber = replace(subscriber, kind=kind, fit=fit)
+    segments = _segments(book, View(subscriber, facts, now, book.rules))
+    return subscriber if segments == subscriber.segments else replace(subscriber, segments=segments)
+
+
+def _segments(book: Book, view: View) -> Mapping[str, Instant]:
+    inside = (key for key, condition in book.ladder.segments.items() if evaluate(condition, view) is True)
+    return {key: view.subscriber.segments.get(key, view.now) for key in inside}

@@ -1,0 +1,187 @@
+"""The desk: one person's papers while she is being decided about, and what was decided.
+
+Owns the working state of one call of `advance`. Lives for that call only; nothing outside may keep it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from app.core.book import Book
+from app.core.campaign import Campaign
+from app.core.conditions import Condition, evaluate
+from app.core.conditions.view import EVER, Scope, View
+from app.core.facts import FactLog, Fields, RunKey
+from app.core.instants import Instant
+from app.core.person import (
+    RECALLABLE_STATES,
+    Code,
+    Cursor,
+    Decision,
+    Finish,
+    Finished,
+    MailClass,
+    Message,
+    MessageKey,
+    MessageState,
+    PastRun,
+    Person,
+    Run,
+    RunResult,
+    RunState,
+    StageChange,
+    WebhookCall,
+)
+from app.core.subscriber import Subscriber
+from app.core.windows import Zone, zone_of
+
+_T = TypeVar("_T")
+_NO_CURSOR = Cursor()
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """What deciding ended in: the person as she is now, why, and what others must be told.
+
+    The store writes the difference between the person before and after; a simulation simply goes on with the latter.
+    """
+
+    person: Person
+    decisions: tuple[Decision, ...] = ()
+    stage_changes: tuple[StageChange, ...] = ()
+    webhook_calls: tuple[WebhookCall, ...] = ()
+    look_again_at: Instant | None = None
+    """When the ladder or an entry could change by time alone. Runs carry their own `due_at`."""
+
+
+class Desk:
+    """Everything one decision reads and writes."""
+
+    def __init__(self, book: Book, person: Person, now: Instant) -> None:
+        self.book = book
+        self.now = now
+        self.before = person
+        self.subscriber: Subscriber = person.subscriber
+        self.facts: FactLog = person.facts
+        self.runs: dict[RunKey, Run] = {run.key: run for run in person.runs}
+        self.messages: dict[MessageKey, Message] = {message.key: message for message in person.messages}
+        self.candidates = list(person.candidates)
+        self.past = list(person.past)
+        self.buckets = dict(person.buckets)
+        self.decisions: list[Decision] = []
+        self.stage_changes: list[StageChange] = []
+        self.webhook_calls: list[WebhookCall] = []
+        self.started: set[str] = set()
+        """Campaigns a `start` or `hand_over` step of this decision began."""
+
+    # ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def zone(self) -> Zone:
+        return zone_of(self.subscriber.timezone, self.book.site.timezone)
+
+    def campaign(self, run: Run) -> Campaign | None:
+        return self.book.version(run.key.campaign, run.version)
+
+    def live_runs(self) -> list[Run]:
+        """Live runs in the order they are decided: priority, then who came first."""
+        live = [run for run in self.runs.values() if run.is_live]
+        return sorted(live, key=lambda run: (-run.rank, run.entered_at, run.key))
+
+    def view(self, scope: Scope = EVER) -> View:
+        return View(self.subscriber, self.facts, self.now, self.book.rules, scope)
+
+    def scope(self, run: Run, campaign: Campaign) -> Scope:
+        return Scope(run.entered_at, run.key, campaign.own_mails, run.event)
+
+    def holds(self, condition: Condition, scope: Scope = EVER) -> bool:
+        """Whether a condition is true; false and unknown are both no."""
+        return evaluate(condition, self.view(scope)) is True
+
+    def messages_of(self, key: RunKey) -> Iterator[Message]:
+        return (message for message in list(self.messages.values()) if message.key.run == key)
+
+    # ── Writing ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def note(self, code: Code, run: Run | None = None, step: str = "", **seen: str | int | float | bool | None) -> None:
+        """Record why; the same reason for the same standstill is written once, when it begins."""
+        self.decisions.append(Decision(self.now, code, run.key if run else None, step, seen))
+
+    def put(self, run: Run) -> Run:
+        self.runs[run.key] = run
+        return run
+
+    def stand(self, run: Run, state: RunState, reason: Code, due_at: Instant | None, **seen: str | int | None) -> Run:
+        """Let a run stand still for a reason; the decision is written only when the reason is another than before."""
+        if run.reason != reason or run.state is not state:
+            self.note(reason, run, self.step_of(run), **seen)
+        return self.put(replace(run, state=state, reason=reason, due_at=due_at))
+
+    def step_of(self, run: Run) -> str:
+        return run.cursors.get(run.sequence, _NO_CURSOR).step
+
+    def finish(self, run: Run, step: str, finished: Finished) -> Run:
+        return self.put(replace(run, finished={**run.finished, step: finished}))
+
+    def end(self, run: Run, result: RunResult, code: Code, **seen: str | int | float | None) -> Run:
+        """End a run and withdraw what it has not handed over."""
+        self.withdraw(run, code)
+        self.note(code, run, self.step_of(run), **seen)
+        ended = replace(run, state=RunState.ENDED, result=result, reason=code, due_at=None, until=None)
+        ended = replace(ended, ended_at=self.now, paused_by=None, paused_at=None)
+        self.past.append(PastRun(run.key, self.now, run.rested_at))
+        return self.put(ended)
+
+    def withdraw(self, run: Run, why: Code) -> None:
+        """Take back this run's marketing mails that are still ours; service mail stays, erasure takes that too."""
+        for message in self.messages_of(run.key):
+            if message.state in RECALLABLE_STATES and message.mail_class is MailClass.MARKETING:
+                self.messages[message.key] = replace(message, state=MessageState.WITHDRAWN, reason=why)
+                self.note(Code.WITHDRAWN, run, message.key.step, because=why)
+
+    def settle_steps(self, run: Run) -> Run:
+        """Mark the steps whose mails were handed over, refused or skipped, wherever the run stands by now."""
+        campaign = self.campaign(run)
+        asks = campaign.asks if campaign else frozenset()
+        for message in self.messages_of(run.key):
+            finish = FINISHES.get(message.state)
+            step = message.key.step
+            if finish and step not in run.finished and step not in asks and message.settled_at is not None:
+                run = self.finish(run, step, Finished(finish, message.settled_at))
+                self.note(_CODES[finish], run, step, mail=message.mail, because=message.reason)
+        return run
+
+    def result(self, look_again_at: Instant | None) -> Advance:
+        person = Person(
+            subscriber=self.subscriber,
+            facts=self.facts,
+            runs=tuple(self.runs.values()),
+            past=tuple(self.past),
+            messages=tuple(self.messages.values()),
+            candidates=tuple(self.candidates),
+            buckets=self.buckets,
+        )
+        lists = tuple(self.decisions), tuple(self.stage_changes), tuple(self.webhook_calls)
+        return Advance(person, *lists, look_again_at)
+
+
+FINISHES = {
+    MessageState.SENT: Finish.DONE,
+    MessageState.UNCERTAIN: Finish.DONE,
+    MessageState.REFUSED: Finish.REFUSED,
+    MessageState.SKIPPED: Finish.SKIPPED,
+}
+_CODES = {Finish.DONE: Code.SENT, Finish.REFUSED: Code.REFUSED, Finish.SKIPPED: Code.SKIPPED, Finish.GHOST: Code.GHOST}
+
+
+@dataclass(frozen=True, slots=True)
+class EntryAsk:
+    """A wish to enter: the campaign, the key value, when it arose, and the event behind it."""
+
+    campaign: Campaign
+    entry: int
+    key: str
+    at: Instant
+    event: Fields

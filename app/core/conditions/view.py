@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 class Scope:
     """How far back facts count, and which event and key this run has.
 
-    In `goal`, `while` and steps: `since` is when the run began, `run` its key, `own_mails` the mails this campaign sends
-    (asked over this run's messages only). Everywhere else: EVER.
+    In `goal`, `while` and steps: `since` is when the run began, `run` its key, `own_mails` the mails this campaign
+    sends (asked over this run's messages only). Facts count when later than `since`, so a run should begin at the
+    instant of the fact that began it. Everywhere else: EVER.
     """
 
     since: Instant | None = None

@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from app.core.campaign import Campaign, CampaignState
 from app.core.conditions.view import Rules
+from app.core.instants import Instant
 from app.core.site import Ladder, Site
 
 
@@ -46,6 +47,8 @@ class Book:
     """(campaign, digest) → a version some run still follows."""
     standings: Mapping[str, Standing] = field(default_factory=lambda: MappingProxyType({}))
     """What commands say; a campaign not named here stands as its file says."""
+    since: Mapping[str, Instant] = field(default_factory=lambda: MappingProxyType({}))
+    """Campaign → when it was first published: it sees no date before that."""
     mails: Mapping[str, MailKnown] = field(default_factory=lambda: MappingProxyType({}))
     is_paused: bool = False
 

@@ -67,5 +67,7 @@ class Subscriber:
     tags: frozenset[str] = frozenset()
     segments: Mapping[str, Instant] = field(default_factory=lambda: NO_INSTANTS)
     """Segment → since when this person is in it."""
+    offer_ends: Mapping[str, Instant] = field(default_factory=lambda: NO_INSTANTS)
+    """Offer → when it ends for this person, once its clock runs."""
     timers: Mapping[str, Instant] = field(default_factory=lambda: NO_INSTANTS)
     """Condition digest → since when it has held (for `held_for`)."""

@@ -175,13 +175,3 @@ FINISHES = {
 }
 _CODES = {Finish.DONE: Code.SENT, Finish.REFUSED: Code.REFUSED, Finish.SKIPPED: Code.SKIPPED, Finish.GHOST: Code.GHOST}
 
-
-@dataclass(frozen=True, slots=True)
-class EntryAsk:
-    """A wish to enter: the campaign, the key value, when it arose, and the event behind it."""
-
-    campaign: Campaign
-    entry: int
-    key: str
-    at: Instant
-    event: Fields

@@ -1,0 +1,152 @@
+"""Nurture: the heart. `advance` decides everything about one person at one instant.
+
+Owns the order of a decision. Total and pure: the same for a tick, a click, a scenario, a simulation and a plan.
+Must not know where people are kept or how mail leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from app.core.book import Book
+from app.core.campaign import ON_GOAL, ByChange, Campaign
+from app.core.conditions import next_change
+from app.core.conditions.view import View
+from app.core.engagement import award, credited, rebased
+from app.core.facts import Fact
+from app.core.instants import Instant
+from app.core.ladder import climb, earliest_of, next_look
+from app.core.learning import learn
+from app.core.nurture.dates import next_round
+from app.core.nurture.desk import Advance, Desk
+from app.core.nurture.entries import enter_by_change, enter_by_date, enter_by_facts
+from app.core.nurture.standing import (
+    end_where_not_allowed,
+    end_where_while_fails,
+    follow_stage,
+    follow_versions,
+    pause_and_resume,
+    reach_goals,
+    settle_rivals,
+)
+from app.core.nurture.steps import walk_runs
+from app.core.person import Code, PausedBy, Person, Run, RunState
+
+__all__ = ["Advance", "advance"]
+
+
+def advance(book: Book, person: Person, news: tuple[Fact, ...], now: Instant) -> Advance:
+    """Decide about one person.
+
+    `news` are facts not decided about before, oldest first; `person.facts` holds the ones known already.
+    The answer holds the person as she is afterwards; nothing has happened until somebody keeps it.
+    """
+    desk = Desk(book, person, now)
+    before, is_quiet = _learn(desk, news)
+    for run in desk.live_runs():
+        desk.settle_steps(run)
+    end_where_not_allowed(desk)
+    follow_versions(desk)
+    pause_and_resume(desk)
+    reach_goals(desk)
+    end_where_while_fails(desk)
+    follow_stage(desk)
+    enter_by_facts(desk, news)
+    enter_by_date(desk)
+    settle_rivals(desk)
+    walk_runs(desk)
+    enter_by_change(desk, before, is_quiet)
+    pause_and_resume(desk)
+    settle_rivals(desk)
+    walk_runs(desk)
+    desk.subscriber = replace(desk.subscriber, looked_at=now)
+    _set_due(desk)
+    return desk.result(_look_again(desk))
+
+
+# ── Facts to score, stage, kind ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _learn(desk: Desk, news: tuple[Fact, ...]) -> tuple[Person, bool]:
+    """Fold the news. Quiet facts and a new ladder come first: what they change is not a change anybody enters by.
+
+    Returns the person `when` entries compare with, and whether this decision has only quiet causes.
+    """
+    quiet = tuple(fact for fact in news if fact.is_quiet)
+    loud = tuple(fact for fact in news if not fact.is_quiet)
+    has_new_ladder = desk.subscriber.ladder_digest not in ("", desk.book.ladder_digest)
+    if not quiet and not has_new_ladder:
+        _fold(desk, loud)
+        return desk.before, False
+    _fold(desk, quiet)
+    before = replace(desk.before, subscriber=replace(desk.subscriber, looked_at=desk.now), facts=desk.facts)
+    if loud:
+        _fold(desk, loud)
+    return before, not loud
+
+
+def _fold(desk: Desk, facts: tuple[Fact, ...]) -> None:
+    half_life = desk.book.rules.half_life
+    subscriber = rebased(desk.subscriber, desk.now, half_life)
+    for fact in facts:
+        subscriber = learn(subscriber, fact)
+    awarded = award(desk.book.ladder, desk.buckets, facts)
+    desk.buckets.update(awarded.buckets)
+    desk.facts = desk.facts.plus(facts)
+    climbed = climb(desk.book, credited(subscriber, awarded.awards, half_life), desk.facts, facts, desk.now)
+    _note_climb(desk, climbed.subscriber.kind)
+    desk.subscriber = climbed.subscriber
+    if climbed.change:
+        change = climbed.change
+        desk.stage_changes.append(change)
+        desk.note(Code.STAGE, None, "", before=change.before, after=change.after, rule=change.rule, score=change.score)
+
+
+def _note_climb(desk: Desk, kind: str) -> None:
+    if kind != desk.subscriber.kind:
+        desk.note(Code.KIND, None, "", before=desk.subscriber.kind, after=kind)
+
+
+# ── When to look again ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _set_due(desk: Desk) -> None:
+    """Let each run be due at the earliest of its step and of any change of `goal` or `while` by time."""
+    for run in desk.live_runs():
+        campaign = desk.campaign(run)
+        if campaign is None or run.sequence == ON_GOAL or run.paused_by in (PausedBy.CAMPAIGN, PausedBy.PERSON):
+            continue
+        view = desk.view(desk.scope(run, campaign))
+        due_at = earliest_of((run.due_at, *_changes(campaign, view)))
+        if due_at != run.due_at:
+            desk.put(replace(run, due_at=due_at))
+
+
+def _changes(campaign: Campaign, view: View) -> Iterator[Instant | None]:
+    watched = (campaign.goal, *campaign.while_)
+    return (next_change(condition, view) for condition in watched if condition is not None)
+
+
+def _look_again(desk: Desk) -> Instant | None:
+    """The earliest instant at which the ladder, an entry or a personal pause changes by time alone."""
+    ladder = next_look(desk.book, desk.subscriber, desk.facts, desk.now)
+    return earliest_of((ladder, desk.subscriber.paused_until, *_entry_instants(desk)))
+
+
+def _entry_instants(desk: Desk) -> Iterator[Instant | None]:
+    view = desk.view()
+    for campaign in desk.book.campaigns.values():
+        for entry in campaign.entries:
+            if isinstance(entry.rule, ByChange):
+                yield next_change(entry.rule.when, view)
+            else:
+                found = next_round(desk, entry, desk.now + 1)
+                yield found.at if found else None
+
+
+def is_settled(run: Run) -> bool:
+    """Whether a run ends, rests, or waits for something that can be named."""
+    if run.state in (RunState.ENDED, RunState.RESTING, RunState.PAUSED):
+        return True
+    return run.due_at is not None or run.reason in (Code.QUEUED, Code.DORMANT, Code.TOO_MANY_MOVES)

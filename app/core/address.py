@@ -26,7 +26,8 @@ def tidy(typed: str) -> str:
 
     Outer spaces, `mailto:`, angle brackets, closing punctuation, bidi marks and zero-width characters go; full-width
     characters become plain ones, Persian and Arabic digits Latin ones. In a label of the domain that has other
-    letters than Latin ones, digits and joiners stay, for there they may be part of the name (RFC 5892, CONTEXTJ and CONTEXTO).
+    letters than Latin ones, digits and joiners stay, for there they may be part of the name (RFC 5892,
+    CONTEXTJ and CONTEXTO).
     """
     cleaned = _tidy_once(typed)
     while cleaned != typed:
@@ -150,7 +151,8 @@ def provider(domain: str) -> str:
 # left out, for too many honest domains are one letter away.
 _COMMON_DOMAINS: Final = """
 gmail.com yahoo.com hotmail.com outlook.com icloud.com chmail.ir mihanmail.ir googlemail.com ymail.com
-protonmail.com yandex.com yandex.ru fastmail.com yahoo.co.uk hotmail.co.uk rocketmail.com yahoo.fr hotmail.fr comcast.net
+protonmail.com yandex.com yandex.ru fastmail.com yahoo.co.uk hotmail.co.uk rocketmail.com yahoo.fr hotmail.fr
+comcast.net
 """
 _COMMON: Final = tuple(_COMMON_DOMAINS.split())
 _ONE_HOME: Final = {"gmail": "gmail.com", "hotmail": "hotmail.com", "chmail": "chmail.ir", "mihanmail": "mihanmail.ir"}

@@ -1,0 +1,1 @@
+"""The tests, one folder for each floor of the house, and real servers to run against."""

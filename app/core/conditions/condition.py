@@ -27,7 +27,7 @@ class Condition:
     """One condition. Two are equal when their canonical texts are: places and spacing take no part."""
 
     source: str = field(compare=False)
-    tree: Node
+    tree: Node = field(compare=False)
     digest: str
     place: Place = field(default=NOWHERE, compare=False)
     lines: Lines = field(default=(), compare=False)
@@ -40,19 +40,25 @@ class Condition:
 
     def names(self) -> Names:
         """The words this condition uses and what can change it."""
-        return _names(self.tree)
+        return _names(self)
 
     def needs(self) -> tuple[Need, ...]:
         """The facts it asks for, so that a store may fetch no others."""
-        return _needs(self.tree)
+        return _needs(self)
 
     def place_of(self, at: int) -> Place:
         """Where an offset of the source stands in the file."""
         return placed(at, self.place, self.lines)
 
 
-_names = lru_cache(maxsize=4096)(names_of)
-_needs = lru_cache(maxsize=4096)(needs_of)
+@lru_cache(maxsize=4096)
+def _names(condition: Condition) -> Names:
+    return names_of(condition.tree)
+
+
+@lru_cache(maxsize=4096)
+def _needs(condition: Condition) -> tuple[Need, ...]:
+    return needs_of(condition.tree)
 
 
 def parse(source: str, place: Place = NOWHERE, lines: Lines = ()) -> Condition | tuple[Problem, ...]:

@@ -216,13 +216,13 @@ def nfc(text: str) -> str:
 
 def _compared(operand: Operand, op: Op, value: Constant, view: View) -> Ternary:
     if isinstance(operand, Named) and operand.name is Name.SCORE and not isinstance(value, str):
-        return _numbers(view.subscriber.weight, op, value * growth(view, view.now))
+        return compare_numbers(view.subscriber.weight, op, value * growth(view, view.now))
     seen = value_of(operand, view)
     if isinstance(seen, str):
         return _texts(nfc(seen), op, value) if isinstance(value, str) else None
     if isinstance(seen, bool | tuple) or seen is None or isinstance(value, str):
         return None
-    return _numbers(seen, op, value)
+    return compare_numbers(seen, op, value)
 
 
 def _texts(seen: str, op: Op, value: str) -> bool:
@@ -244,7 +244,7 @@ def _texts(seen: str, op: Op, value: str) -> bool:
             assert_never(op)
 
 
-def _numbers(seen: float, op: Op, value: float) -> bool:
+def compare_numbers(seen: float, op: Op, value: float) -> bool:
     match op:
         case Op.EQ:
             return seen == value

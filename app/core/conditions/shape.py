@@ -31,6 +31,8 @@ from app.core.conditions.tree import (
 )
 
 _TRUE_OR_FALSE: Final = frozenset({Name.CONFIRMED, Name.REFERRED})
+_WORDS: Final = frozenset({Name.STAGE, Name.KIND, Name.LOCALE, Name.COUNTRY, Name.SOURCE, Name.BOX})
+_ORDERING: Final = frozenset({"<", "<=", ">", ">="})
 _MIRRORED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 _BOOLEANS: Final = {"True": True, "true": True, "TRUE": True, "False": False, "false": False, "FALSE": False}
 _NOTHINGS: Final = frozenset({"None", "null", "NULL", "none"})
@@ -149,7 +151,26 @@ def _compare(form: Compared) -> Node:
     _refuse_nothing(form)
     operand = _compared_operand(form.left)
     _refuse_boolean(form, operand)
-    return Compare(operand, Op(form.sign), _constant(form.right), form.at)
+    value = _constant(form.right)
+    if isinstance(operand, Named):
+        _refuse_sort(operand.name, (value,), form.right.at)
+        _refuse_sign(operand.name, form)
+    return Compare(operand, Op(form.sign), value, form.at)
+
+
+def _refuse_sort(name: Name, values: tuple[Constant, ...], at: int) -> None:
+    wrong = next((value for value in values if isinstance(value, str) != (name in _WORDS)), None)
+    if wrong is not None:
+        sort = "a text" if name in _WORDS else "a number"
+        raise fault(at, "type", f"`{name}` is {sort}", f"write for example `{_EXAMPLES[name]}`")
+
+
+def _refuse_sign(name: Name, form: Compared) -> None:
+    if name is Name.SCORE and form.sign not in _ORDERING:
+        raise fault(form.at, "type", "a decaying score is never exactly one number", "compare with `>=` or `<`")
+    if name in _WORDS and form.sign in _ORDERING:
+        advice = f"name the ones you mean: `{name} in ['…', '…']`"
+        raise fault(form.at, "type", f"`{name}` has no order that a comparison could ask for", advice)
 
 
 def _compared_operand(form: Form) -> Operand:
@@ -209,7 +230,11 @@ def _membership(form: Compared) -> Node:
             raise fault(form.at, "type", f"`{operand.name}` is true or false, not a value", f"write `{operand.name}`")
         if not form.right.items:
             raise fault(form.right.at, "list", "nothing is in an empty list", "write the values between the brackets")
-        return OneOf(operand, tuple(_constant(item) for item in form.right.items), form.at)
+        values = tuple(_constant(item) for item in form.right.items)
+        if isinstance(operand, Named):
+            _refuse_sort(operand.name, values, form.right.at)
+            _refuse_sign(operand.name, form)
+        return OneOf(operand, values, form.at)
     if isinstance(form.right, Literal):
         raise fault(form.right.at, "type", "`in` needs a list", f"write `in [{form.right.value!r}]`, or `==`")
     return _contained(form)

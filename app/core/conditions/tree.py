@@ -5,7 +5,9 @@ Must not hold meaning: no node knows how it is asked. `at` is the offset in the 
 
 The shapes are narrow on purpose, so that every walker is short:
 a comparison has an operand on the left and a constant on the right (`30 <= score` is turned round, chains are refused);
-a constant is NFC text or a finite number, never a boolean; `x not in [...]` is Not(OneOf); spans are microseconds;
+a constant is NFC text or a finite number, never a boolean, and of the same sort as a bare name it is compared with;
+`score` is only asked for with < <= > >=, and words such as `stage` only with == != in;
+`x not in [...]` is Not(OneOf); spans are microseconds;
 `And` and `Or` have at least two children, none of them of the same sort; `HeldFor` never stands inside `HeldFor`.
 """
 

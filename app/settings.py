@@ -1,0 +1,178 @@
+"""Settings: one frozen value read from the environment, all faults reported at once.
+
+Owns the names, defaults and validity of every `PARVAR_…` variable. Must not open, connect to or create anything.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from app.core.instants import DAY, SECOND, Span
+
+_T = TypeVar("_T")
+SHORTEST_SECRET = 32
+"""Characters. Every signed link hangs on this one value."""
+
+
+class SettingsError(ValueError):
+    """Every fault of the environment, a line each."""
+
+    def __init__(self, faults: tuple[str, ...]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an installation is told from outside. Paths are absolute; URLs have no slash at the end."""
+
+    database_url: str
+    secret: str = field(repr=False)
+    base_url: str
+    data: Path
+    old_secrets: tuple[str, ...] = field(default=(), repr=False)
+    """Secrets used before, newest first: what they signed is still read."""
+    tracking_url: str = ""
+    smtp_url: str = field(default="", repr=False)
+    """Relays, separated by commas; empty: mail is only stored (development)."""
+    campaigns: Path = Path("campaigns")
+    templates: Path = Path("email_templates")
+    host: str = "127.0.0.1"
+    port: int = 8000
+    web_processes: int = 1
+    web_threads: int = 32
+    trusted_proxies: tuple[str, ...] = ()
+    bounce_domain: str = ""
+    uncertain: str = "hold"
+    """What becomes of mails whose fate is unknown: `hold` or `resend` (once, same Message-ID)."""
+    journal_window: int = 16
+    """Mails per connection that may be uncertain after a power cut."""
+    claim: int = 100
+    event_retention: Span = 730 * DAY
+    grace: Span = 3 * SECOND
+    """How long a click waits for its verdict."""
+    demo: bool = False
+    log_format: str = "console"
+
+    @property
+    def tracking_base(self) -> str:
+        return self.tracking_url or self.base_url
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.database_url.startswith("sqlite")
+
+
+def read(environ: Mapping[str, str]) -> Settings:
+    """Settings from the environment. Raises SettingsError naming every fault and its mending."""
+    reader = _Reader(environ)
+    settings = Settings(
+        database_url=reader.take("DATABASE_URL", "", _database),
+        secret=reader.take("SECRET", "", _secret),
+        base_url=reader.take("BASE_URL", "http://127.0.0.1:8000", _url),
+        data=reader.take("DATA", "data", lambda text: Path(text).resolve()),
+        old_secrets=reader.take("OLD_SECRETS", "", _secrets),
+        tracking_url=reader.take("TRACKING_URL", "", lambda text: _url(text) if text else ""),
+        smtp_url=reader.take("SMTP_URL", "", str),
+        campaigns=reader.take("CAMPAIGNS", "campaigns", Path),
+        templates=reader.take("TEMPLATES", "email_templates", Path),
+        host=reader.take("HOST", "127.0.0.1", str),
+        port=reader.take("PORT", "8000", _number(1, 65535)),
+        web_processes=reader.take("WEB_PROCESSES", "1", _number(1, 64)),
+        web_threads=reader.take("WEB_THREADS", "32", _number(1, 512)),
+        trusted_proxies=reader.take("TRUSTED_PROXIES", "", _networks),
+        bounce_domain=reader.take("BOUNCE_DOMAIN", "", str),
+        uncertain=reader.take("UNCERTAIN", "hold", _one_of("hold", "resend")),
+        journal_window=reader.take("JOURNAL_WINDOW", "16", _number(1, 16)),
+        claim=reader.take("CLAIM", "100", _number(1, 100)),
+        event_retention=reader.take("EVENT_RETENTION_DAYS", "730", _number(1, 36500)) * DAY,
+        grace=reader.take("GRACE_SECONDS", "3", _number(0, 3600)) * SECOND,
+        demo=reader.take("DEMO", "0", _one_of("0", "1")) == "1",
+        log_format=reader.take("LOG_FORMAT", "console", _one_of("console", "json")),
+    )
+    reader.raise_faults()
+    return settings
+
+
+class _Reader:
+    """Takes variables one by one and keeps the faults for the end."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._faults: list[str] = []
+
+    def take(self, name: str, default: str, read: Callable[[str], _T]) -> _T:
+        text = self._environ.get(f"PARVAR_{name}", default).strip()
+        try:
+            return read(text)
+        except ValueError as error:
+            self._faults.append(f"PARVAR_{name}: {error}")
+            return read(_HARMLESS.get(name, default))
+
+    def raise_faults(self) -> None:
+        if self._faults:
+            raise SettingsError(tuple(self._faults))
+
+
+_HARMLESS = {"DATABASE_URL": "sqlite:///parvar.db", "SECRET": "0123456789abcdefghijklmnopqrstuvwxyz"}
+"""Values that let reading go on after a fault; they never leave this module, for the fault is raised."""
+
+
+def _database(text: str) -> str:
+    if not text:
+        raise ValueError("is missing; write sqlite:////var/lib/parvar/parvar.db or postgresql://user@host/name")
+    scheme = text.partition(":")[0]
+    if scheme in ("postgres", "postgresql", "postgresql+psycopg"):
+        return "postgresql+psycopg:" + text.partition(":")[2]
+    if scheme == "sqlite":
+        return text
+    raise ValueError(f"{scheme!r} is not a database Parvar knows; use sqlite or postgresql")
+
+
+def _secret(text: str) -> str:
+    if len(text) < SHORTEST_SECRET:
+        raise ValueError(
+            f"is {'too short' if text else 'missing'}; at least {SHORTEST_SECRET} random characters, "
+            "for example from: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
+        )
+    if len(set(text)) < 8:
+        raise ValueError("has too few different characters to be random")
+    return text
+
+
+def _secrets(text: str) -> tuple[str, ...]:
+    return tuple(_secret(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(f"{text!r} is not an address such as https://mail.example.com")
+    return text.rstrip("/")
+
+
+def _number(low: int, high: int) -> Callable[[str], int]:
+    def read_number(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+            raise ValueError(f"{text!r} is not a whole number from {low} to {high}")
+        return int(text)
+
+    return read_number
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def read_word(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"{text!r} is none of {', '.join(words)}")
+        return text
+
+    return read_word
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    return tuple(str(ipaddress.ip_network(part.strip())) for part in text.split(",") if part.strip())

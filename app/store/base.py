@@ -1,0 +1,40 @@
+"""The base of all tables: column types, naming, and the one Flask-SQLAlchemy instance.
+
+Owns `db` and `Base`. `db.session` is not used anywhere: transactions come from `store.engine`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import BigInteger, ColumnElement, Index, Integer, LargeBinary, MetaData
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, mapped_column
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+# SQLite numbers rows by itself only in a column that is INTEGER to the letter.
+RowId = BigInteger().with_variant(Integer, "sqlite")
+
+Id = Annotated[int, mapped_column(RowId, primary_key=True, autoincrement=True)]
+At = Annotated[int, mapped_column(BigInteger)]
+"""An instant: microseconds since 1970 UTC."""
+Key16 = Annotated[bytes, mapped_column(LargeBinary(16))]
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=NAMES)
+
+
+db = SQLAlchemy(model_class=Base)
+
+
+def partial_index(name: str, *columns: InstrumentedAttribute[Any], where: ColumnElement[bool]) -> Index:
+    """An index over the rows a condition picks, on both databases."""
+    return Index(name, *columns, sqlite_where=where, postgresql_where=where)

@@ -1,0 +1,92 @@
+"""The engine: connections, and transactions that are opened in one place only.
+
+Owns how SQLite and PostgreSQL are spoken to: pragmas, the write gate, BEGIN IMMEDIATE, isolation. Must not know tables.
+SQLite: autocommit is left to SQLAlchemy (the driver's own implicit BEGIN is off), a write takes the gate and begins
+IMMEDIATE, so that reading first and writing after never fails with a stale snapshot.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from flask import Flask
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.store.base import db
+from app.store.gate import Gate
+
+Intent: TypeAlias = Literal["read", "write"]
+_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA busy_timeout=10000",
+    "PRAGMA journal_size_limit=67108864",
+)
+
+
+class Database:
+    """One database: `transaction("read" | "write")` gives a session that is committed at the end, or rolled back."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.is_sqlite = engine.dialect.name == "sqlite"
+        self._gate = _gate_of(engine)
+        self._sessions = sessionmaker(engine, expire_on_commit=False)
+        if self.is_sqlite:
+            event.listen(engine, "connect", _prepare_sqlite)
+            event.listen(engine, "begin", _begin_sqlite)
+
+    @contextmanager
+    def transaction(self, intent: Intent = "write") -> Iterator[Session]:
+        """A short transaction. Raises GateClosedError when a write cannot get its turn in time."""
+        with self._turn(intent), self._sessions() as session, session.begin():
+            if intent == "write":
+                session.connection(execution_options={"parvar_write": True})
+            yield session
+
+    def _turn(self, intent: Intent) -> AbstractContextManager[None]:
+        return self._gate.passed() if self._gate and intent == "write" else nullcontext()
+
+    def dispose(self) -> None:
+        self.engine.dispose()
+
+
+def open_database(url: str) -> Database:
+    """The database behind a URL, through Flask-SQLAlchemy's engine; nothing is connected yet."""
+    app = Flask("parvar-store")
+    app.config["SQLALCHEMY_DATABASE_URI"] = url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = _options(url)
+    db.init_app(app)
+    with app.app_context():
+        return Database(db.engine)
+
+
+def _options(url: str) -> dict[str, object]:
+    if make_url(url).get_backend_name() == "sqlite":
+        return {"connect_args": {"check_same_thread": False, "timeout": 10}}
+    return {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 20}
+
+
+def _gate_of(engine: Engine) -> Gate | None:
+    name = engine.url.database
+    if engine.dialect.name != "sqlite" or not name or name == ":memory:":
+        return None
+    return Gate(Path(f"{name}.gate"))
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None
+    for pragma in _PRAGMAS:
+        connection.execute(pragma)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    is_write = connection.get_execution_options().get("parvar_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")

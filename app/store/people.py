@@ -1,0 +1,163 @@
+"""People: subscribers with attributes, tags, segments and timers, the consent ledger, and the suppression list.
+
+Owns finding, creating and waking a subscriber. What a fact changes is written by store/saving after the core decided.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.subscriber import NO_KIND, SubscriberState
+from app.store.base import At, Base, Id, Key16, RowId, partial_index
+
+
+class SubscriberRow(Base):
+    __tablename__ = "subscriber"
+
+    id: Mapped[Id]
+    public_id: Mapped[Key16] = mapped_column(LargeBinary(16), unique=True)
+    address: Mapped[str] = mapped_column(String(320))
+    address_key: Mapped[str] = mapped_column(String(320), unique=True)
+    state: Mapped[str] = mapped_column(String(16), default=SubscriberState.PENDING.value)
+    locale: Mapped[str] = mapped_column(String(16), default="")
+    tz: Mapped[str] = mapped_column(String(64), default="")
+    country: Mapped[str] = mapped_column(String(2), default="")
+    source: Mapped[str] = mapped_column(String(64), default="")
+    box: Mapped[str] = mapped_column(String(64), default="")
+    stage: Mapped[str] = mapped_column(String(64))
+    stage_since: Mapped[At]
+    furthest_stage: Mapped[str] = mapped_column(String(64))
+    kind: Mapped[str] = mapped_column(String(64), default=NO_KIND)
+    weight: Mapped[float] = mapped_column(Float(53), default=0.0)
+    landmark: Mapped[At] = mapped_column(BigInteger, default=0)
+    fit: Mapped[int] = mapped_column(Integer, default=0)
+    orders: Mapped[int] = mapped_column(Integer, default=0)
+    revenue: Mapped[int] = mapped_column(BigInteger, default=0)
+    referrals: Mapped[int] = mapped_column(Integer, default=0)
+    is_referred: Mapped[bool] = mapped_column(Boolean, default=False)
+    confirmed_at: Mapped[int | None] = mapped_column(BigInteger)
+    unsubscribed_at: Mapped[int | None] = mapped_column(BigInteger)
+    dormant_at: Mapped[int | None] = mapped_column(BigInteger)
+    last_signal_at: Mapped[int | None] = mapped_column(BigInteger)
+    paused_until: Mapped[int | None] = mapped_column(BigInteger)
+    looked_at: Mapped[int | None] = mapped_column(BigInteger)
+    ladder_digest: Mapped[str] = mapped_column(String(64), default="")
+    is_suppressed: Mapped[bool] = mapped_column(Boolean, default=False)
+    fell_from: Mapped[str] = mapped_column(Text, default="{}")
+    ladder_due_at: Mapped[int | None] = mapped_column(BigInteger)
+    wake: Mapped[int] = mapped_column(Integer, default=0)
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    error: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[At]
+
+    __table_args__ = (
+        Index("ix_subscriber_stage", "stage", "id"),
+        Index("ix_subscriber_kind", "kind", "id"),
+        Index("ix_subscriber_weight", "weight"),
+    )
+
+
+partial_index(
+    "ix_subscriber_due", SubscriberRow.ladder_due_at, SubscriberRow.id, where=SubscriberRow.ladder_due_at.is_not(None)
+)
+
+
+class AttributeRow(Base):
+    """One value: texts and lists as JSON text, numbers also as a number, so that both can be compared in SQL."""
+
+    __tablename__ = "attribute"
+
+    subscriber_id: Mapped[int] = mapped_column(RowId, ForeignKey("subscriber.id", ondelete="CASCADE"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    text: Mapped[str | None] = mapped_column(Text)
+    number: Mapped[float | None] = mapped_column(Float(53))
+    sort: Mapped[str] = mapped_column(String(8))
+    """What the value was: text, int, float, bool or list."""
+    at: Mapped[At]
+
+    __table_args__ = (
+        Index("ix_attribute_text", "key", "text", "subscriber_id"),
+        Index("ix_attribute_number", "key", "number", "subscriber_id"),
+    )
+
+
+class TagRow(Base):
+    __tablename__ = "tag"
+
+    subscriber_id: Mapped[int] = mapped_column(RowId, ForeignKey("subscriber.id", ondelete="CASCADE"), primary_key=True)
+    tag: Mapped[str] = mapped_column(String(64), primary_key=True)
+
+    __table_args__ = (Index("ix_tag_tag", "tag", "subscriber_id"),)
+
+
+class SegmentMemberRow(Base):
+    __tablename__ = "segment_member"
+
+    segment: Mapped[str] = mapped_column(String(64), primary_key=True)
+    subscriber_id: Mapped[int] = mapped_column(RowId, ForeignKey("subscriber.id", ondelete="CASCADE"), primary_key=True)
+    since: Mapped[At]
+
+    __table_args__ = (Index("ix_segment_member_subscriber", "subscriber_id"),)
+
+
+class ConditionTimerRow(Base):
+    __tablename__ = "condition_timer"
+
+    subscriber_id: Mapped[int] = mapped_column(RowId, ForeignKey("subscriber.id", ondelete="CASCADE"), primary_key=True)
+    condition_digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    true_since: Mapped[At]
+
+
+class OfferEndRow(Base):
+    """When an offer ends for one person: set by the first hand-over, never later."""
+
+    __tablename__ = "offer_end"
+
+    subscriber_id: Mapped[int] = mapped_column(RowId, ForeignKey("subscriber.id", ondelete="CASCADE"), primary_key=True)
+    offer: Mapped[str] = mapped_column(String(64), primary_key=True)
+    ends_at: Mapped[At]
+
+
+class ConsentRow(Base):
+    """The ledger: what was asked with which wording, what was answered, where and when. Append-only."""
+
+    __tablename__ = "consent"
+
+    id: Mapped[Id]
+    subscriber_id: Mapped[int] = mapped_column(RowId, ForeignKey("subscriber.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(16))
+    """mail | tracking | topic:<key>"""
+    answer: Mapped[str] = mapped_column(String(16))
+    """asked | given | confirmed | refused | withdrawn"""
+    wording: Mapped[str] = mapped_column(Text, default="")
+    wording_digest: Mapped[str] = mapped_column(String(64), default="")
+    box: Mapped[str] = mapped_column(String(64), default="")
+    box_version: Mapped[str] = mapped_column(String(64), default="")
+    page: Mapped[str] = mapped_column(Text, default="")
+    network: Mapped[str] = mapped_column(String(64), default="")
+    at: Mapped[At]
+
+    __table_args__ = (Index("ix_consent_subscriber", "subscriber_id", "kind", "at"),)
+
+
+class SuppressionRow(Base):
+    """Addresses that get nothing, by keyed hash, so that the list outlives erasure."""
+
+    __tablename__ = "suppression"
+
+    address_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    reason: Mapped[str] = mapped_column(String(32))
+    scope: Mapped[str] = mapped_column(String(32), default="all")
+    message_id: Mapped[int | None] = mapped_column(RowId)
+    at: Mapped[At]

@@ -103,10 +103,15 @@ class NetworkLists:
     def refresh(self) -> None:
         """Read the lists if a file came, went or changed."""
         paths = sorted(path for path in self._folder.glob("*.*") if path.suffix in (".txt", ".csv"))
-        seen = tuple((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in paths)
-        if seen != self._seen:
-            faults: list[str] = []
+        faults: list[str] = []
+        try:
+            seen = tuple((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in paths)
+            if seen == self._seen:
+                return
             self._tables = tuple((path.stem, NetworkTable(_spans(path, faults))) for path in paths)
+        except OSError as fault:  # a file that went while we read: the old tables serve until the next look
+            self.faults = (str(fault),)
+        else:
             self._seen, self.faults = seen, tuple(faults)
 
 

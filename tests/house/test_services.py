@@ -3,6 +3,8 @@
 import contextlib
 import smtplib
 import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,10 @@ from tests.services.clock import START, Clock
 from tests.services.network import NetworkBlocked, is_local
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Page
+
     from tests.services.postgres import Databases, Server
     from tests.services.smtp import Sink
 
@@ -135,3 +141,33 @@ def test_an_empty_database_is_ready_on_both_engines(empty_database_url: str) -> 
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE here (id int)"))
     engine.dispose()
+
+
+def test_the_browser_shows_a_page_of_this_machine_and_no_other(page: "Page") -> None:
+    from playwright.sync_api import Error
+
+    with _page_server(b"<h1 lang=fa dir=rtl>\xd8\xb3\xd9\x84\xd8\xa7\xd9\x85</h1>") as port:
+        page.goto(f"http://shop.localhost:{port}/")
+        assert page.inner_text("h1") == "سلام"
+    with pytest.raises(Error, match="ERR_NAME_NOT_RESOLVED"):
+        page.goto("http://shop.example/")
+
+
+@contextlib.contextmanager
+def _page_server(body: bytes) -> "Iterator[int]":
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_what: object) -> None:
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()

@@ -5,9 +5,15 @@ Owns append-only facts and their exactly-once ingest. Repeats are kept raw and j
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, LargeBinary, SmallInteger, String, Text
-from sqlalchemy.orm import Mapped, mapped_column
+import json
+from collections.abc import Sequence
+from typing import Any, cast
 
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, LargeBinary, SmallInteger, String, Table, Text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from app.core.facts import Fact
 from app.store.base import At, Base, RowId, partial_index
 
 
@@ -93,3 +99,71 @@ class SpoolPositionRow(Base):
     node: Mapped[str] = mapped_column(String(64), primary_key=True)
     segment: Mapped[str] = mapped_column(String(128), primary_key=True)
     offset: Mapped[int] = mapped_column(BigInteger)
+
+
+# ── Recording ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def record(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Keep facts; one whose (at, fact_id) is known already is left as it is."""
+    if rows:
+        is_sqlite = session.get_bind().dialect.name == "sqlite"
+        statement = (sqlite.insert if is_sqlite else postgresql.insert)(cast(Table, EventRow.__table__))
+        session.connection().execute(statement.on_conflict_do_nothing(), [_BLANK | row for row in rows])
+
+
+def announce(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Put facts before the engine; the caller wakes the people."""
+    if rows:
+        is_sqlite = session.get_bind().dialect.name == "sqlite"
+        statement = (sqlite.insert if is_sqlite else postgresql.insert)(cast(Table, NewsRow.__table__))
+        keys = ("subscriber_id", "at", "fact_id")
+        news = [{key: row[key] for key in keys} for row in rows]
+        session.connection().execute(statement.on_conflict_do_nothing(), news)
+
+
+_BLANK: dict[str, Any] = {
+    "subscriber_id": None,
+    "anonymous_id": "",
+    "name": "",
+    "path": "",
+    "message_id": None,
+    "link": "",
+    "link_number": None,
+    "topic": "",
+    "network_hash": None,
+    "method": "",
+    "agent": "",
+    "provider": "",
+    "value": 0,
+    "currency": "",
+    "verdict": "",
+    "verdict_reason": "",
+    "verdict_rules": 0,
+    "verdict_due_at": None,
+    "is_quiet": False,
+    "payload": "{}",
+}
+
+
+def fact_row(subscriber_id: int, fact: Fact, **more: Any) -> dict[str, Any]:
+    """A core fact as an event row."""
+    return {
+        "at": fact.at,
+        "fact_id": fact.id,
+        "subscriber_id": subscriber_id,
+        "kind": fact.kind.value,
+        "name": fact.name,
+        "path": fact.path,
+        "link": fact.link,
+        "topic": fact.topic,
+        "value": fact.value,
+        "is_quiet": fact.is_quiet,
+        "payload": json.dumps(_payload(fact), ensure_ascii=False, sort_keys=True),
+        **more,
+    }
+
+
+def _payload(fact: Fact) -> dict[str, Any]:
+    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in fact.fields.items()}
+    return plain | ({"products": list(fact.products)} if fact.products else {})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -47,12 +47,11 @@ _ENDED = RunState.ENDED.value
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """One person with what saving has to know: the wake counters seen, and the address's lane."""
+    """One person with what saving has to know: the wake counter seen, and the address's lane."""
 
     person: Person
     news: tuple[Fact, ...]
     wake: int
-    run_wakes: Mapping[RunKey, int]
     address: str
     attempts: int
 
@@ -125,8 +124,7 @@ class _Parts:
             candidates=tuple(map(_candidate, self.candidates.get(row.id, ()))),
             buckets=self._buckets(row.id),
         )
-        run_wakes = {self.keys[run.id]: run.wake for run in runs}
-        return Loaded(person, news, row.wake, run_wakes, row.address, row.attempts)
+        return Loaded(person, news, row.wake, row.address, row.attempts)
 
     def _subscriber(self, row: SubscriberRow) -> Subscriber:
         attributes = self.attributes.get(row.id, ())

@@ -55,7 +55,8 @@ class SubscriberRow(Base):
     ladder_digest: Mapped[str] = mapped_column(String(64), default="")
     is_suppressed: Mapped[bool] = mapped_column(Boolean, default=False)
     fell_from: Mapped[str] = mapped_column(Text, default="{}")
-    ladder_due_at: Mapped[int | None] = mapped_column(BigInteger)
+    due_at: Mapped[int | None] = mapped_column(BigInteger)
+    """When this person is decided about next, whatever the cause: the ladder, an entry, a run, or a new fact."""
     wake: Mapped[int] = mapped_column(Integer, default=0)
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     error: Mapped[str] = mapped_column(Text, default="")
@@ -68,9 +69,7 @@ class SubscriberRow(Base):
     )
 
 
-partial_index(
-    "ix_subscriber_due", SubscriberRow.ladder_due_at, SubscriberRow.id, where=SubscriberRow.ladder_due_at.is_not(None)
-)
+partial_index("ix_subscriber_due", SubscriberRow.due_at, SubscriberRow.id, where=SubscriberRow.due_at.is_not(None))
 
 
 class AttributeRow(Base):
@@ -161,3 +160,85 @@ class SuppressionRow(Base):
     scope: Mapped[str] = mapped_column(String(32), default="all")
     message_id: Mapped[int | None] = mapped_column(RowId)
     at: Mapped[At]
+
+
+# ── Finding, creating, waking ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class NewSubscriber:
+    """Somebody seen for the first time."""
+
+    public_id: bytes
+    address: str
+    address_key: str
+    stage: str
+    at: Instant
+    locale: str = ""
+    timezone: str = ""
+    country: str = ""
+    source: str = ""
+    box: str = ""
+    is_referred: bool = False
+
+
+def find(session: Session, address_key: str) -> SubscriberRow | None:
+    return session.scalar(select(SubscriberRow).where(SubscriberRow.address_key == address_key))
+
+
+def find_public(session: Session, public_id: bytes) -> SubscriberRow | None:
+    return session.scalar(select(SubscriberRow).where(SubscriberRow.public_id == public_id))
+
+
+def create(session: Session, new: NewSubscriber) -> SubscriberRow:
+    """A pending subscriber at the foot of the ladder."""
+    row = SubscriberRow(
+        public_id=new.public_id,
+        address=new.address,
+        address_key=new.address_key,
+        locale=new.locale,
+        tz=new.timezone,
+        country=new.country,
+        source=new.source,
+        box=new.box,
+        is_referred=new.is_referred,
+        stage=new.stage,
+        furthest_stage=new.stage,
+        stage_since=new.at,
+        created_at=new.at,
+        due_at=new.at,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def wake(session: Session, ids: Iterable[int], now: Instant) -> None:
+    """Let the engine look at these people as soon as it can. A wake during a decision is not lost: `wake` tells."""
+    wanted = sorted(set(ids))
+    if wanted:
+        rows = update(SubscriberRow).where(SubscriberRow.id.in_(wanted))
+        session.execute(rows.values(wake=SubscriberRow.wake + 1, due_at=now))
+
+
+def wake_everybody(session: Session, now: Instant) -> None:
+    """After a publish: each live person is looked at once, quietly, in the order of ids."""
+    rows = update(SubscriberRow).where(SubscriberRow.state != SubscriberState.ERASED.value)
+    session.execute(rows.values(wake=SubscriberRow.wake + 1, due_at=now))
+
+
+def take_due(session: Session, now: Instant, limit: int) -> list[int]:
+    """The ids of people due, locked until the transaction ends (PostgreSQL skips what another worker holds)."""
+    due = select(SubscriberRow.id).where(SubscriberRow.due_at <= now).order_by(SubscriberRow.due_at, SubscriberRow.id)
+    return sorted(session.scalars(due.limit(limit).with_for_update(skip_locked=True)))
+
+
+def next_due(session: Session) -> Instant | None:
+    """The earliest instant anybody is due."""
+    return session.scalar(select(func.min(SubscriberRow.due_at)))
+
+
+def park(session: Session, subscriber_id: int, error: str, again_at: Instant | None) -> None:
+    """Set a person aside whose decision failed: shown, and tried again later."""
+    values = {"attempts": SubscriberRow.attempts + 1, "error": error[:2000], "due_at": again_at}
+    session.execute(update(SubscriberRow).where(SubscriberRow.id == subscriber_id).values(values))

@@ -31,7 +31,6 @@ class RunRow(Base):
     began_at: Mapped[int | None] = mapped_column(BigInteger)
     until: Mapped[int | None] = mapped_column(BigInteger)
     due_at: Mapped[int | None] = mapped_column(BigInteger)
-    wake: Mapped[int] = mapped_column(Integer, default=0)
     reason: Mapped[str] = mapped_column(String(32), default="")
     rank: Mapped[int] = mapped_column(Integer, default=0)
     paused_by: Mapped[str | None] = mapped_column(String(16))
@@ -59,7 +58,6 @@ Index(
     sqlite_where=_is_live,
     postgresql_where=_is_live,
 )
-partial_index("ix_run_due", RunRow.due_at, RunRow.id, where=RunRow.due_at.is_not(None) & _is_live)
 partial_index("ix_run_live_subscriber", RunRow.subscriber_id, where=_is_live)
 partial_index("ix_run_standing", RunRow.campaign, RunRow.version, RunRow.step, where=_is_live)
 

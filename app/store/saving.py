@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import bindparam, case, delete, insert, tuple_, update
+from sqlalchemy import Table, bindparam, case, delete, insert, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.core.engagement import points_in
 from app.core.facts import RunKey
 from app.core.instants import DAY, Instant
+from app.core.ladder import earliest_of
 from app.core.nurture import Advance
 from app.core.person import Decision, Message, MessageState, Run, WebhookCall
 from app.core.site import ScoringRule
@@ -56,7 +57,7 @@ def save_people(session: Session, batch: Sequence[Decided], context: Context) ->
         return
     _save_subscribers(session, batch, context)
     _save_labels(session, batch, context)
-    run_ids = _save_runs(session, batch, context)
+    run_ids = _save_runs(session, batch)
     _save_finished(session, batch, run_ids)
     _save_messages(session, batch, context, run_ids)
     _save_candidates(session, batch)
@@ -109,17 +110,17 @@ _COLUMNS = {
 }
 """Attributes of the core's subscriber that a decision may change → columns."""
 
-_SUBSCRIBER = SubscriberRow.__table__
-_RUN = RunRow.__table__
-_MESSAGE = MessageRow.__table__
+_SUBSCRIBER = cast(Table, SubscriberRow.__table__)
+_RUN = cast(Table, RunRow.__table__)
+_MESSAGE = cast(Table, MessageRow.__table__)
 
 
 def _save_subscribers(session: Session, batch: Sequence[Decided], context: Context) -> None:
     rows = [_subscriber_row(decided, context.now) for decided in batch]
     due = case((_SUBSCRIBER.c.wake == bindparam("b_wake"), bindparam("b_due")), else_=bindparam("b_now"))
-    values = {column: bindparam(f"b_{column}") for column in (*_COLUMNS.values(), "fell_from")}
+    values: dict[str, Any] = {column: bindparam(f"b_{column}") for column in (*_COLUMNS.values(), "fell_from")}
     statement = update(_SUBSCRIBER).where(_SUBSCRIBER.c.id == bindparam("b_id"))
-    _many(session, statement.values(ladder_due_at=due, attempts=0, error="", **values), rows)
+    _many(session, statement.values(due_at=due, attempts=0, error="", **values), rows)
 
 
 def _subscriber_row(decided: Decided, now: Instant) -> dict[str, Any]:
@@ -130,9 +131,15 @@ def _subscriber_row(decided: Decided, now: Instant) -> dict[str, Any]:
     return row | {
         "b_id": subscriber.id,
         "b_wake": decided.loaded.wake,
-        "b_due": decided.advance.look_again_at,
+        "b_due": _due_at(decided.advance),
         "b_now": now,
     }
+
+
+def _due_at(advance: Advance) -> Instant | None:
+    """When this person has to be decided about next: the earliest of the ladder, entries and all her runs."""
+    runs = (run.due_at for run in advance.person.runs if run.is_live)
+    return earliest_of((advance.look_again_at, *runs))
 
 
 def _save_labels(session: Session, batch: Sequence[Decided], context: Context) -> None:
@@ -189,7 +196,7 @@ def _save_timers(session: Session, before: Subscriber, after: Subscriber) -> Non
 RunIds = dict[tuple[int, RunKey], int]
 
 
-def _save_runs(session: Session, batch: Sequence[Decided], context: Context) -> RunIds:
+def _save_runs(session: Session, batch: Sequence[Decided]) -> RunIds:
     """Changed runs first, for a run begun anew may take the key of the one that just ended."""
     changed: list[dict[str, Any]] = []
     new: list[tuple[int, Run]] = []
@@ -199,8 +206,8 @@ def _save_runs(session: Session, batch: Sequence[Decided], context: Context) -> 
         for run in decided.advance.person.runs:
             if run.key not in before:
                 new.append((subscriber_id, run))
-            elif run is not before[run.key] or decided.loaded.run_wakes.get(run.key):
-                changed.append(_changed_run(run, decided.loaded.run_wakes.get(run.key, 0), context.now))
+            elif run is not before[run.key]:
+                changed.append(_changed_run(run))
     _update_runs(session, changed)
     ids = _insert_runs(session, new)
     for decided in batch:
@@ -237,18 +244,15 @@ _RUN_FIELDS = {
 }
 
 
-def _changed_run(run: Run, wake: int, now: Instant) -> dict[str, Any]:
-    row = {f"b_{name}": value for name, value in _run_values(run).items()}
-    return row | {"b_id": run.id, "b_wake": wake, "b_now": now}
+def _changed_run(run: Run) -> dict[str, Any]:
+    return {"b_id": run.id} | {f"b_{name}": value for name, value in _run_values(run).items()}
 
 
 def _update_runs(session: Session, rows: list[dict[str, Any]]) -> None:
     if not rows:
         return
-    values = {name[2:]: bindparam(name) for name in rows[0] if name not in ("b_id", "b_wake", "b_now", "b_due_at")}
-    is_seen = (_RUN.c.wake == bindparam("b_wake")) | bindparam("b_ended_at").is_not(None)
-    due = case((is_seen, bindparam("b_due_at")), else_=bindparam("b_now"))
-    _many(session, update(_RUN).where(_RUN.c.id == bindparam("b_id")).values(due_at=due, **values), rows)
+    values: dict[str, Any] = {name[2:]: bindparam(name) for name in rows[0] if name != "b_id"}
+    _many(session, update(_RUN).where(_RUN.c.id == bindparam("b_id")).values(**values), rows)
 
 
 def _insert_runs(session: Session, new: list[tuple[int, Run]]) -> RunIds:
@@ -325,6 +329,20 @@ def _save_messages(session: Session, batch: Sequence[Decided], context: Context,
         "rank",
     )
     _many(session, statement.values({name: bindparam(f"b_{name}") for name in names}), changed)
+
+
+_MESSAGE_CHANGES = (
+    "state",
+    "slot_at",
+    "due_at",
+    "wanted_at",
+    "fresh_until",
+    "settled_at",
+    "reason",
+    "subject",
+    "offer",
+    "rank",
+)
 
 
 def _new_message(decided: Decided, message: Message, context: Context, ids: RunIds) -> dict[str, Any]:

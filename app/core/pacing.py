@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from app.core.instants import DAY, HOUR, Instant, Span, format_span, parse_span
-from app.core.windows import LONGEST_QUIET, NEVER_QUIET, Quiet, QuietRules, Zone, day_of, quiet_end
+from app.core.windows import LONGEST_QUIET, NEVER_QUIET, Quiet, QuietRules, Zone, day_of, local, quiet_end
 
 ROUNDS: Final = 32
 _LIMIT: Final = re.compile(r"([0-9]{1,6}) per (day|hour|[0-9]{1,10}[smhdw])")
-_TWO_DAYS: Final[Span] = 2 * DAY
+_TWO_DAYS: Final[Span] = 2 * DAY  # no local date is longer
 
 
 # ── Values ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -134,11 +134,9 @@ def _full(at: Instant, slots: Sequence[Slot], limit: Limit, zone: Zone) -> Cappe
 
 
 def _full_day(at: Instant, slots: Sequence[Slot], limit: Limit, zone: Zone) -> Capped | None:
-    if not any(abs(slot.at - at) < _TWO_DAYS for slot in slots):
-        return None
-    start, end = day_of(at, zone)
-    taken = tuple(slot for slot in slots if start <= slot.at < end)
-    return Capped(limit, taken, end) if len(taken) >= limit.count else None
+    day = local(at, zone).date()
+    taken = tuple(slot for slot in slots if abs(slot.at - at) < _TWO_DAYS and local(slot.at, zone).date() == day)
+    return Capped(limit, taken, day_of(at, zone)[1]) if len(taken) >= limit.count else None
 
 
 def _full_window(at: Instant, slots: Sequence[Slot], limit: Limit, window: Span) -> Capped | None:

@@ -153,6 +153,8 @@ def test_a_provider_is_known_by_its_domains(domain: str, name: str) -> None:
         ("gmial.com", "gmail.com"),
         ("gmail.con", "gmail.com"),
         ("gmail.co", "gmail.com"),
+        ("gmial.con", "gmail.com"),
+        ("outloook.con", "outlook.com"),
         ("gmail.ir", "gmail.com"),
         ("gnail.com", "gmail.com"),
         ("gmai.com", "gmail.com"),

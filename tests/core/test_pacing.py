@@ -1,6 +1,6 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 from hypothesis import given
@@ -31,6 +31,7 @@ from app.core.windows import (
     QuietSeason,
     Zone,
     at_local,
+    find_zone,
     is_quiet,
     local,
     next_open,
@@ -134,6 +135,10 @@ NOON = "2026-11-22 12:00"
         ),
         pytest.param(NOON, ("2026-11-22 12:00", "2026-11-22 12:00"), [parse_limit("2 per 1h")], "2026-11-22 13:00",
                      id="two at the same instant"),
+        pytest.param(NOON, ("2026-11-22 00:00", "2026-11-23 00:00"), [parse_limit("2 per 24h")], NOON,
+                     id="between two that lie a whole window apart"),
+        pytest.param(NOON, ("2026-11-22 00:01", "2026-11-23 00:00"), [parse_limit("2 per 24h")], "2026-11-23 00:01",
+                     id="between two that lie a minute closer"),
         pytest.param(NOON, ("2026-11-22 11:00", "2026-11-22 11:10", "2026-11-22 11:20"), [PER_DAY],
                      "2026-11-23 00:00", id="a day that was overfull already"),
     ],
@@ -306,7 +311,9 @@ BASES = [
                 "2022-03-21", "2022-09-21", "2025-03-19", "2024-02-28", "2026-12-31")
 ]  # fmt: skip
 nows = st.builds(lambda base, minutes: base + minutes * MINUTE, st.sampled_from(BASES), st.integers(-2880, 2880))
-zones = st.sampled_from([UTC_ZONE, NEW_YORK, LONDON, TEHRAN, LORD_HOWE, APIA, HAVANA])
+EVERY_ZONE = [zone for name in sorted(available_timezones()) if (zone := find_zone(name)) is not None]
+ODD_ZONES = [UTC_ZONE, NEW_YORK, LONDON, TEHRAN, LORD_HOWE, APIA, HAVANA]
+zones = st.one_of(st.sampled_from(ODD_ZONES), st.sampled_from(EVERY_ZONE))
 clocks = st.builds(Clock, st.integers(0, 23), st.sampled_from([0, 15, 30, 59]))
 quiet_rules = st.builds(
     QuietRules,

@@ -1,5 +1,5 @@
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 from hypothesis import assume, given
@@ -76,7 +76,8 @@ odd_instants = st.builds(
     st.integers(0, 3 * DAY // SECOND).map(SECOND.__mul__),
 )
 instants = st.one_of(odd_instants, st.integers(utc("2000-01-01"), utc("2080-01-01")))
-zones = st.sampled_from(ZONES)
+EVERY_ZONE = [zone for name in sorted(available_timezones()) if (zone := find_zone(name)) is not None]
+zones = st.one_of(st.sampled_from(ZONES), st.sampled_from(EVERY_ZONE))
 clocks = st.builds(Clock, st.integers(0, 23), st.integers(0, 59))
 
 

@@ -167,7 +167,7 @@ class Anniversary:
 def next_anniversary(now: Instant, beat: YearBeat, zone: Zone) -> Anniversary:
     """The first round of a yearly beat at or after now. The year is the day's, not the one `days` leads into."""
     shift = timedelta(days=beat.days)
-    year = year_in(beat.day.calendar, local(now, zone).date() - shift) - 1
+    year = year_in(beat.day.calendar, local(now, zone).date() - shift)
     while True:
         at = at_local(beat.day.in_year(year) + shift, beat.at, zone)
         if at >= now:

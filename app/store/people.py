@@ -5,6 +5,9 @@ Owns finding, creating and waking a subscriber. What a fact changes is written b
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -15,9 +18,13 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Text,
+    func,
+    select,
+    update,
 )
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from app.core.instants import Instant
 from app.core.subscriber import NO_KIND, SubscriberState
 from app.store.base import At, Base, Id, Key16, RowId, partial_index
 

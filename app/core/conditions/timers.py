@@ -36,7 +36,7 @@ def timers(condition: Condition, view: View, not_before: Instant | None = None) 
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """One condition inside `held_for`; `is_stored` when more than facts decides it, so that its past is not all known."""
+    """One condition inside `held_for`; `is_stored` when more than facts decides it: then its past is not all known."""
 
     digest: str
     part: Node

@@ -60,7 +60,7 @@ def fault(at: int, code: str, message: str, fix: str) -> FaultError:
 _SPACE: Final = re.compile(r"[ \t\r\n]+")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NUMBER: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
-_SIGNS: Final = ("==", "!=", "<=", ">=", "<", ">", "(", ")", "[", "]", ",", "=", "-")
+_SIGNS: Final = frozenset({"==", "!=", "<=", ">=", "<", ">", "(", ")", "[", "]", ",", "=", "-"})
 _INSTEAD: Final = {
     "&&": "and",
     "&": "and",
@@ -85,7 +85,7 @@ _INSTEAD: Final = {
     "»": "'",
     "`": "'",
 }
-_LONGEST_INSTEAD: Final = 3
+_LONGEST_SIGN: Final = 3
 _JOINERS: Final = "\u200c\u200d"
 _LOOKALIKES: Final = str.maketrans(
     {
@@ -133,13 +133,12 @@ def _next(source: str, at: int) -> tuple[Token, int]:
         return _quoted(source, at)
     if first.isalnum() or first == "_" or first in _JOINERS:
         return _word(source, at)
-    for length in range(_LONGEST_INSTEAD, 0, -1):
-        wrong = source[at : at + length]
-        if wrong in _INSTEAD:
-            raise fault(at, "sign", f"`{wrong}` is not a sign of this language", _advice(_INSTEAD[wrong]))
-    for sign in _SIGNS:
-        if source.startswith(sign, at):
-            return Token(Sort.SIGN, sign, at), at + len(sign)
+    for length in range(_LONGEST_SIGN, 0, -1):
+        sign = source[at : at + length]
+        if sign in _INSTEAD:
+            raise fault(at, "sign", f"`{sign}` is not a sign of this language", _advice(_INSTEAD[sign]))
+        if sign in _SIGNS:
+            return Token(Sort.SIGN, sign, at), at + length
     raise _stranger(first, at)
 
 

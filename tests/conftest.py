@@ -17,11 +17,12 @@ from tests.services.missing import missing
 from tests.services.network import keep_to_this_machine
 
 if TYPE_CHECKING:
+    from app.store.engine import Database
     from tests.services.postgres import Databases, Server
     from tests.services.smtp import Sink
 
 _BROWSER_FIXTURES = {"page", "context", "browser", "new_context", "chromium"}
-_POSTGRES_FIXTURES = {"postgres_server", "postgres_databases", "postgres_url"}
+_POSTGRES_FIXTURES = {"postgres_server", "postgres_databases", "postgres_url", "postgres_database_url"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -112,6 +113,50 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'parvar.db'}"
     url: str = request.getfixturevalue("postgres_url")
     return url
+
+
+@pytest.fixture(scope="session")
+def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tests.services.schema import lay_tables
+
+    template = tmp_path_factory.mktemp("sqlite") / "template.db"
+    lay_tables(f"sqlite:///{template}")
+    return template
+
+
+@pytest.fixture
+def sqlite_database_url(tmp_path: Path, _sqlite_template: Path) -> str:
+    """A new SQLite file with all tables."""
+    file = tmp_path / "parvar.db"
+    shutil.copyfile(_sqlite_template, file)
+    return f"sqlite:///{file}"
+
+
+@pytest.fixture
+def postgres_database_url(postgres_databases: "Databases") -> Iterator[str]:
+    """A new database on PostgreSQL with all tables."""
+    from tests.services.schema import lay_tables
+
+    address = postgres_databases.create_like("tables", lay_tables)
+    yield address
+    postgres_databases.drop(address)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A new database with all tables, once as an SQLite file and once on PostgreSQL."""
+    url: str = request.getfixturevalue(f"{request.param}_database_url")
+    return url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator["Database"]:
+    """The same, opened: `database.transaction("read" | "write")`."""
+    from app.store.engine import open_database
+
+    opened = open_database(database_url)
+    yield opened
+    opened.dispose()
 
 
 # ---------------------------------------------------------------- mail

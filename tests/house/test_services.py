@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
+    from app.store.engine import Database
     from tests.services.postgres import Databases, Server
     from tests.services.smtp import Sink
 
@@ -141,6 +142,12 @@ def test_an_empty_database_is_ready_on_both_engines(empty_database_url: str) -> 
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE here (id int)"))
     engine.dispose()
+
+
+def test_a_test_of_the_store_finds_its_tables(database: "Database") -> None:
+    from sqlalchemy import inspect
+
+    assert "subscriber" in inspect(database.engine).get_table_names()
 
 
 def test_the_browser_shows_a_page_of_this_machine_and_no_other(page: "Page") -> None:

@@ -37,6 +37,8 @@ _SETTINGS = {
 
 def find_programs() -> Path | None:
     """The folder with `initdb` and `postgres`: the wheel's, else the newest one of the system."""
+    if not _has_a_name():
+        return None
     return next((folder for folder in _folders() if _starts(folder / "postgres")), None)
 
 
@@ -56,6 +58,15 @@ def _starts(program: Path) -> bool:
         return subprocess.run([program, "--version"], capture_output=True, timeout=20, check=False).returncode == 0
     except OSError:
         return False
+
+
+def _has_a_name() -> bool:
+    """False in a container that runs as a bare number: PostgreSQL asks for the name of its account."""
+    try:
+        pwd.getpwuid(os.geteuid())
+    except KeyError:
+        return False
+    return True
 
 
 def _account() -> pwd.struct_passwd | None:

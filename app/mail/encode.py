@@ -1,0 +1,88 @@
+"""Texts to bytes a mail may carry: quoted-printable, base64 and encoded words.
+
+Owns the transfer encodings (RFC 2045 section 6, RFC 2047). It must not know headers or templates.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from binascii import b2a_base64, b2a_qp
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+
+CRLF = b"\r\n"
+_SOFT = b"=\r\n"
+_WORD_BYTES = 45  # 45 bytes give 60 characters of base64: with =?utf-8?b?…?= 72, under the 75 of RFC 2047 section 2
+_FRAME = len("=?utf-8?b??=")
+_PRINTABLE = re.compile(r"[ !-~]*\Z")
+
+
+def quoted_piece(text: str) -> bytes:
+    """One piece of a quoted-printable body: begins at column 0 and ends with a line break, soft unless the text has one.
+
+    Lines are at most 76 characters; a break in the text is a CRLF.
+    """
+    if not text:
+        return b""
+    encoded = b2a_qp(text.encode("utf-8", "replace"), istext=True).replace(b"\r\n", b"\n").replace(b"\n", CRLF)
+    if text[-1] == "\n":
+        return encoded
+    return encoded + _SOFT
+
+
+def quoted_printable(pieces: Iterable[str], known: Mapping[str, bytes]) -> bytes:
+    """A body of pieces; those known beforehand are only looked up."""
+    get = known.get
+    return b"".join([get(piece) or quoted_piece(piece) for piece in pieces])
+
+
+def base64_lines(data: bytes) -> bytes:
+    """Base64 in lines of 76 characters with CRLF."""
+    encoded = b2a_base64(data, newline=False)
+    whole = len(encoded) // 76
+    if not whole:
+        return encoded + CRLF
+    lines = _cutter(whole).unpack_from(encoded)
+    rest = encoded[whole * 76 :]
+    return CRLF.join(lines) + CRLF + (rest + CRLF if rest else b"")
+
+
+@lru_cache(maxsize=256)
+def _cutter(lines: int) -> struct.Struct:
+    return struct.Struct("76s" * lines)
+
+
+def base64_text(text: str) -> bytes:
+    """A text body in base64, its line breaks as CRLF."""
+    return base64_lines(text.replace("\n", "\r\n").encode("utf-8", "replace"))
+
+
+def prefers_base64(text: str) -> bool:
+    """Whether base64 is the shorter form: quoted-printable triples every byte of Persian."""
+    raw = text.encode("utf-8", "replace")
+    foreign = sum(byte > 126 for byte in raw)
+    return 2 * foreign > len(raw) // 3
+
+
+def is_plain_ascii(text: str) -> bool:
+    """Whether a header may carry the text as it is: printable ASCII that no reader takes for an encoded word."""
+    return text.isascii() and _PRINTABLE.match(text) is not None and "=?" not in text
+
+
+def encoded_words(text: str, room: int = 76) -> list[str]:
+    """The text as encoded words of at most 75 characters, the first at most `room`; no character is split."""
+    words: list[str] = []
+    chunk, size, limit = [], 0, min(_WORD_BYTES, max(room - _FRAME, 4) // 4 * 3)
+    for character in text:
+        width = len(character.encode("utf-8", "replace"))
+        if size + width > limit:
+            words.append(_word("".join(chunk)))
+            chunk, size, limit = [], 0, _WORD_BYTES
+        chunk.append(character)
+        size += width
+    return [*words, _word("".join(chunk))] if chunk else words
+
+
+def _word(text: str) -> str:
+    return f"=?utf-8?b?{b2a_base64(text.encode('utf-8', 'replace'), newline=False).decode('ascii')}?="

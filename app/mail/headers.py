@@ -1,0 +1,175 @@
+"""The header of a message, line by line, as mailbox providers want to read it.
+
+Owns RFC 5322 fields, RFC 2047 words, RFC 2231 names and the list headers of RFC 2369, 2919 and 8058. Every value may
+come from a stranger: nothing here lets one begin a line of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from functools import lru_cache
+from urllib.parse import quote
+
+import idna
+
+from app.core.instants import SECOND, Instant
+from app.mail.bidi import RLM, clean_line
+from app.mail.encode import encoded_words, is_plain_ascii
+
+LINE = 76
+LONGEST = 998  # RFC 5322 section 2.1.1
+_ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_TOKEN = re.compile(r"[^A-Za-z0-9_.-]+")
+_URL_SAFE = "!#$%&'()*+,/:;=?@[]~"
+
+
+class UnsendableAddress(ValueError):
+    """An address no plain SMTP server takes; it should have been refused at signup."""
+
+
+@lru_cache(maxsize=4096)
+def ascii_address(address: str) -> str:
+    """The address with its domain in A-labels (RFC 5890). Raises UnsendableAddress."""
+    local, at, domain = address.strip().rpartition("@")
+    if not at or not _LOCAL.fullmatch(local) or len(local) > 64:
+        raise UnsendableAddress("the local part cannot be sent without SMTPUTF8 or quoting")
+    try:
+        host = domain.lower() if domain.isascii() else idna.encode(domain, uts46=True).decode("ascii")
+    except idna.IDNAError as fault:
+        raise UnsendableAddress("the domain is not a valid host name") from fault
+    if len(host) > 253 or not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*", host):
+        raise UnsendableAddress("the domain is not a valid host name")
+    return f"{local}@{host}"
+
+
+def subject(text: str) -> str:
+    """The Subject field, with its line end; the text is on one line and clean already."""
+    return f"Subject: {_unstructured(text, len('Subject: '))}\r\n"
+
+
+def _unstructured(text: str, used: int) -> str:
+    if is_plain_ascii(text):
+        folded = _folded(text, used)
+        if folded is not None:
+            return folded
+    return "\r\n ".join(encoded_words(text, LINE - used))
+
+
+def _folded(text: str, used: int) -> str | None:
+    """ASCII text in lines of 76; None when a word is too long to stand on a line."""
+    if used + len(text) <= LINE:
+        return text
+    lines, line, room = [], "", LINE - used
+    for word in re.findall(r" *[^ ]+", text):
+        if line and len(line) + len(word) > room:
+            lines.append(line)
+            line, room = "", LINE
+        line += word
+        if len(line) > LINE and len(word) > LINE:
+            return None
+    return "\r\n".join([*lines, line])
+
+
+def mailbox(field: str, name: str, address: str) -> str:
+    """`From: Sara <sara@example.com>` with its line end; the address is made ASCII. Raises UnsendableAddress."""
+    spec = ascii_address(address)
+    shown = name_of(name)
+    return f"{field}: {phrase(shown, len(field) + 2, len(spec) + 3)}<{spec}>\r\n" if shown else f"{field}: {spec}\r\n"
+
+
+def name_of(name: str) -> str:
+    """A display name on one line; a leading mark of our own survives the cleaning."""
+    mark = RLM if name.startswith(RLM) else ""
+    return mark + clean_line(name).strip()
+
+
+def phrase(name: str, used: int, after: int) -> str:
+    """A display name ready to stand before `<…>` of `after` characters."""
+    if name.isascii() and "=?" not in name and used + len(name) + 2 < LINE:
+        if _ATOMS.fullmatch(name):
+            text = name
+        else:
+            text = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return text + (" " if used + len(text) + after <= LINE else "\r\n ")
+    words = encoded_words(name, LINE - used)
+    last = len(words[-1]) + (used if len(words) == 1 else 1)
+    return "\r\n ".join(words) + (" " if last + after <= LINE else "\r\n ")
+
+
+@lru_cache(maxsize=64)
+def date(second: int) -> str:
+    """The Date field for a whole second since 1970, with a numeric offset."""
+    return f"Date: {format_datetime(datetime.fromtimestamp(second, UTC))}\r\n"
+
+
+def date_of(at: Instant) -> str:
+    return date(at // SECOND)
+
+
+def ascii_url(url: str) -> str:
+    """An address fit for a header: percent-encoded, without white space and brackets. Raises ValueError when too long."""
+    text = quote("".join(url.split()), safe=_URL_SAFE)
+    if len(text) > LONGEST - 40:
+        raise ValueError("an address of more than 950 characters cannot stand in a header")
+    return text
+
+
+def list_unsubscribe(url: str, mailto: str) -> str:
+    """RFC 2369 section 3.2 and RFC 8058 section 3.1: verbatim at any length, folded after a comma only."""
+    entries = [f"<{ascii_url(entry)}>" for entry in (url, mailto) if entry]
+    if not entries:
+        return ""
+    field = "List-Unsubscribe: " + ",\r\n ".join(entries) + "\r\n"
+    return field + ("List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" if url.startswith("https://") else "")
+
+
+def list_id(name: str, identifier: str) -> str:
+    """RFC 2919 section 3."""
+    if not identifier:
+        return ""
+    spec = _TOKEN.sub("-", identifier)
+    shown = clean_line(name).strip()
+    return (
+        f"List-ID: {phrase(shown, len('List-ID: '), len(spec) + 3)}<{spec}>\r\n" if shown else f"List-ID: <{spec}>\r\n"
+    )
+
+
+def feedback_id(parts: tuple[str, str, str, str]) -> str:
+    """`Feedback-ID: campaign:list:type:sender` as Gmail reads it: four identifiers, none given twice."""
+    seen: list[str] = []
+    for part in parts:
+        token = _TOKEN.sub("-", part)[:60]
+        seen.append("" if token in seen else token)
+    return f"Feedback-ID: {':'.join(seen)}\r\n"
+
+
+def filename(name: str) -> str:
+    """The `filename` parameter of a part: plain, or in the pieces of RFC 2231 section 4.1."""
+    shown = clean_line(name).strip().replace("/", "-").replace("\\", "-") or "file"
+    if shown.isascii() and '"' not in shown and len(shown) < 60:
+        return f'filename="{shown}"'
+    encoded = [quote(character, safe="") for character in shown]
+    lines, line = [], "utf-8''"
+    for unit in encoded:
+        if len(line) + len(unit) > 58:
+            lines.append(line)
+            line = ""
+        line += unit
+    lines.append(line)
+    if len(lines) == 1:
+        return f"filename*={lines[0]}"
+    return ";\r\n ".join(f"filename*{number}*={part}" for number, part in enumerate(lines))
+
+
+def extra(pairs: Iterable[tuple[str, str]]) -> str:
+    """Further fields handed in by the caller; values are cleaned and must be short ASCII."""
+    made = []
+    for name, value in pairs:
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", name):
+            raise ValueError(f"{name!r} is not a header field name")
+        made.append(f"{name}: {_unstructured(clean_line(value).strip(), len(name) + 2)}\r\n")
+    return "".join(made)

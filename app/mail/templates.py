@@ -1,0 +1,181 @@
+"""The sandbox in which mails are rendered: environments, filters, and the check of names before anything is sent.
+
+Owns Jinja2. A template sees only the values handed in, cannot change them, and an unknown name is an error at check
+time, not a gap in somebody's mail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime
+from functools import lru_cache
+from urllib.parse import quote
+
+from jinja2 import StrictUndefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from markupsafe import Markup, escape
+
+from app.mail import bidi, values
+from app.mail.source import direction
+from app.mail.values import Code, Money, Moment, Percent, Picture, Survey
+
+_BUTTON = (
+    '<a href="{url}" style="display:inline-block; min-width:20px; padding:8px 10px; margin:2px; border:1px solid #8a8a8a; '
+    'border-radius:6px; color:inherit; text-align:center; text-decoration:none">{label}</a>'
+)
+_PICTURE = Markup(
+    '<img src="{}" alt="{}" width="{}" height="{}" border="0" style="display:block; max-width:100%; border:0">'
+)
+
+
+class Formats:
+    """How values look in one locale, by the place where they stand. Shared by every mail of the locale."""
+
+    def __init__(self, locale: str) -> None:
+        self.locale = locale
+        self.direction = direction(locale)
+
+    # Where a value stands: in the text of an element, in an attribute, in an address, in the text part.
+
+    def in_text(self, value: object) -> Markup:
+        """Escaped, isolated when it runs against the mail, typed values in the words of the locale."""
+        if type(value) is str:
+            return self._isolated(bidi.clean(value))
+        if isinstance(value, Markup):
+            return value
+        if isinstance(value, Code):
+            return Markup('<bdi dir="ltr">{}</bdi>').format(bidi.clean_line(value.text))  # noqa: S704 - a constant
+        if isinstance(value, Survey):
+            return self._survey(value)
+        if isinstance(value, Picture):
+            return _PICTURE.format(value.url, value.alt, value.width, value.height)
+        return self._isolated(self._plain(value))
+
+    def _isolated(self, text: str) -> Markup:
+        safe = escape(text)
+        return Markup(f"<bdi>{safe}</bdi>") if bidi.runs_against(text, self.direction) else safe  # noqa: S704 - escaped
+
+    def _survey(self, survey: Survey) -> Markup:
+        made = [Markup(_BUTTON).format(url=answer.url, label=self.digits(answer.label)) for answer in survey.answers]  # noqa: S704
+        return Markup(" ").join(made)
+
+    def in_attribute(self, value: object) -> Markup:
+        """Escaped for a quoted attribute, without isolates: attributes may be addresses."""
+        return escape(bidi.clean_line(value if type(value) is str else self._plain(value)))
+
+    def as_address(self, value: object) -> Markup:
+        """A whole address: only what a link may safely open, `#` for anything else."""
+        text = self.as_written(value)
+        scheme, colon, _ = text.partition(":")
+        if colon and scheme.strip().lower() not in ("http", "https", "mailto", "tel", "sms", "cid"):
+            return Markup("#")
+        return escape(text)
+
+    def in_address(self, value: object) -> str:
+        """Percent-encoded, for a value within an address."""
+        return quote(
+            bidi.clean_line(value if isinstance(value, str) else str(value if value is not None else "")), safe=""
+        )
+
+    def in_style(self, value: object) -> str:
+        """Only what a colour, a size or a word needs: nothing can end the declaration."""
+        return "".join(character for character in str(value) if character.isalnum() or character in "#.%- ,")
+
+    def in_plain(self, value: object) -> Markup:
+        """For the text part and headers: one line, isolated when it runs against the mail; nothing is escaped."""
+        return Markup(self._in_plain(value))  # noqa: S704 - the text part has no markup
+
+    def _in_plain(self, value: object) -> str:
+        if isinstance(value, Markup):
+            return bidi.clean_line(value.striptags())
+        if isinstance(value, Code):
+            return bidi.isolate(bidi.clean_line(value.text), self.direction)
+        if isinstance(value, Survey):
+            return "\n".join(f"{self.digits(answer.label)}: {answer.url}" for answer in value.answers)
+        if type(value) is str:
+            return bidi.isolate(bidi.clean_line(value), self.direction)
+        return self._plain(value)
+
+    def as_written(self, value: object) -> Markup:
+        """Plain, with no isolate: an address in the text part must end where it ends."""
+        return Markup(bidi.clean_line(str(value) if value is not None else ""))  # noqa: S704 - the text part
+
+    def _plain(self, value: object) -> str:
+        return bidi.clean(values.plain(value, self.locale))
+
+    # What an author may ask for.
+
+    def date(self, value: object, style: str = "long") -> str:
+        """`{{ offer.ends|date }}`, `|date("short")`, `|date("full")`."""
+        if isinstance(value, Moment):
+            return values.day(values.local(value).date(), self.locale, style)
+        if isinstance(value, datetime):
+            return values.day(value.date(), self.locale, style)
+        return values.day(value, self.locale, style) if isinstance(value, date) else self._plain(value)
+
+    def time(self, value: object) -> str:
+        """`{{ offer.ends|time }}`: 21:00 on the reader's clock."""
+        if isinstance(value, Moment):
+            return values.clock(values.local(value), self.locale)
+        return values.clock(value, self.locale) if isinstance(value, datetime) else self._plain(value)
+
+    def digits(self, value: object) -> str:
+        """The digits of the locale in any text."""
+        return values.digits(str(value) if isinstance(value, str) else self._plain(value), self.locale)
+
+    def money(self, value: object, currency: str = "IRR", show: str = "") -> str:
+        """`{{ event.total|money("IRR", "toman") }}`; values that are money already need no filter."""
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = Money(value, currency, show)
+        return self._plain(value)
+
+    def percent(self, value: object) -> str:
+        return self._plain(Percent(value) if isinstance(value, (int, float)) else value)
+
+    def code(self, value: object) -> Code:
+        """Stays Latin, in a run of its own."""
+        return Code(str(value))
+
+    def bidi(self, value: object) -> Markup:
+        """Isolated whatever its letters say."""
+        return Markup("<bdi>{}</bdi>").format(self._plain(value))  # noqa: S704 - a constant
+
+
+@lru_cache(maxsize=64)
+def formats(locale: str) -> Formats:
+    return Formats(locale)
+
+
+def _filters(shown: Formats) -> dict[str, Callable[..., object]]:
+    return {
+        "_t": shown.in_text, "_a": shown.in_attribute, "_q": shown.in_address, "_c": shown.in_style, "_u": shown.as_address,
+        "_p": shown.in_plain, "_w": shown.as_written,
+        "date": shown.date, "time": shown.time, "digits": shown.digits, "money": shown.money,
+        "percent": shown.percent, "code": shown.code, "bidi": shown.bidi,
+    }  # fmt: skip
+
+
+_UNSAFE = ("xmlattr", "pprint", "random", "tojson", "urlize", "filesizeformat")
+
+
+@lru_cache(maxsize=64)
+def environment(locale: str) -> ImmutableSandboxedEnvironment:
+    """The sandbox for one locale. Names of our own filters begin with `_` and cannot be written by authors."""
+    sandbox = ImmutableSandboxedEnvironment(
+        autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True, cache_size=0, auto_reload=False
+    )
+    for name in _UNSAFE:
+        sandbox.filters.pop(name, None)
+    sandbox.filters.update(_filters(formats(locale)))
+    sandbox.globals.clear()
+    sandbox.globals["range"] = _short_range
+    sandbox.is_async = False
+    return sandbox
+
+
+def _short_range(*bounds: int) -> range:
+    """A range a mail can hold."""
+    made = range(*bounds)
+    if len(made) > 100:
+        raise ValueError("a mail repeats nothing more than 100 times")
+    return made

@@ -50,8 +50,11 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class SignUp:
+    """She fills in a box; `referred_by` is the person whose link brought her."""
+
     box: str
     fields: Fields = field(default_factory=lambda: NO_FIELDS)
+    referred_by: str = ""
     place: Place = _place()
 
 
@@ -129,9 +132,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Refer:
-    """So many friends she invited have confirmed."""
+    """A friend she invited has confirmed: one of the people, or a nameless one."""
 
-    friends: int = 1
+    friend: str = ""
     place: Place = _place()
 
 
@@ -218,11 +221,9 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class ExpectMail:
-    """A mail arrives: within `by` of the line before, or exactly `at`; the clock runs forward to then."""
+    """A mail arrives, with this subject, these words, this offer."""
 
     mail: str
-    by: Span | Moment | None = None
-    at: Moment | None = None
     subject: str = ""
     contains: tuple[str, ...] = ()
     offer: str = ""
@@ -259,6 +260,8 @@ class Range:
 class Expect:
     """Everything given must hold at this moment.
 
+    `by`: it comes to hold within a span from the line before, or up to a local moment; `at`: at that very minute.
+    The clock runs forward to then.
     `is_nothing`: no mail has come since the last expected mail or the last deed in the story (`pass` is no deed).
     """
 
@@ -271,6 +274,8 @@ class Expect:
     notified: str = ""
     held: ExpectHeld | None = None
     is_nothing: bool = False
+    by: Span | Moment | None = None
+    at: Moment | None = None
     place: Place = _place()
 
 

@@ -265,7 +265,7 @@ class ByKey(Shape[T]):
             return make(reading.place(node.span))
         known = (*self.words, *self.forms)
         meant = nearest(cleaned(node.raw), known)
-        if meant in self.forms:
+        if meant is not None and meant in self.forms:
             fix = f"Write: {self.forms[meant].example.strip('{}')}"
             raise reading.refused("unknown-word", node.span, f"'{node.raw[:60]}' alone is not {self.label}", fix)
         fix = f"Write: {meant}" if meant else f"{self.label.capitalize()} is one of: {listed(known, 40)}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from app.core.conditions import Condition
+from app.core.conditions import Condition, ConditionSite
 from app.core.problem import Problem
 from app.core.site import Site
 from app.core.text import Place
@@ -37,22 +37,6 @@ class Kind(StrEnum):
     LOCALE = "locale"
 
 
-class Setting(StrEnum):
-    """Where a condition stands; it decides how far back facts count and which functions may be asked."""
-
-    GOAL = "goal"
-    WHILE = "while"
-    STEP = "step"
-    ENTRY = "entry"
-    CHANGE = "change"
-    STREAM = "stream"
-    RISE = "rise"
-    FALL = "fall"
-    KIND = "kind"
-    SEGMENT = "segment"
-    FIT = "fit"
-
-
 @dataclass(frozen=True, slots=True)
 class Reference:
     """A name of something declared elsewhere, and where it was written."""
@@ -64,10 +48,10 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A condition and the setting it is asked in; `event` names the event whose fields it may ask for."""
+    """A condition, and where it stands."""
 
     condition: Condition
-    setting: Setting
+    site: ConditionSite
     place: Place
 
 

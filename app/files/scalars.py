@@ -11,14 +11,14 @@ from enum import StrEnum
 from typing import TypeVar
 
 from app.core.calendar import format_date, parse_date
-from app.core.conditions import Condition, parse
+from app.core.conditions import Condition, ConditionSite, parse
 from app.core.instants import Span, parse_span
 from app.core.pacing import Limit, parse_limit
 from app.core.text import Place, Text
 from app.core.windows import Clock, parse_clock, parse_local, parse_weekday
 from app.files.forms import comma_ended_text
 from app.files.nodes import Data, Map, Node, Scalar
-from app.files.reading import Asked, Kind, Reading, Setting, Spoken, UnreadableError
+from app.files.reading import Asked, Kind, Reading, Spoken, UnreadableError
 from app.files.shapes import Definitions, OneValue, Shape, as_text, refuse_sort, refuse_value
 from app.files.words import cleaned, disguise, listed, nearest
 
@@ -289,12 +289,12 @@ SENTENCE = Sentence()
 
 
 class ConditionIn(Shape[Condition]):
-    """A condition in quotes; `setting` says how far back its facts count."""
+    """A condition in quotes; `site` says how far back its facts count."""
 
     label = "a condition in quotes"
 
-    def __init__(self, setting: Setting, example: str = "\"clicked('ebook/story')\"") -> None:
-        self.setting, self.example = setting, example
+    def __init__(self, site: ConditionSite, example: str = "\"clicked('ebook/story')\"") -> None:
+        self.site, self.example = site, example
 
     def accepts(self, node: Node) -> bool:
         return isinstance(node, Scalar)
@@ -310,7 +310,7 @@ class ConditionIn(Shape[Condition]):
         if not isinstance(result, Condition):
             reading.problems.extend(result)
             raise UnreadableError
-        reading.conditions.append(Asked(result, self.setting, place))
+        reading.conditions.append(Asked(result, self.site, place))
         return result
 
     def schema(self, definitions: Definitions) -> dict[str, Data]:

@@ -24,6 +24,7 @@ from app.core.campaign import (
     Stream,
     Yearly,
 )
+from app.core.conditions import ConditionSite
 from app.core.instants import Instant
 from app.core.site import CampaignDefaults, OnEdit
 from app.core.text import NO_TEXT
@@ -33,7 +34,7 @@ from app.files.language.common import ALLOW, keep_allowed
 from app.files.language.site import OVERDUE_FORM
 from app.files.language.steps import STEPS
 from app.files.nodes import Node
-from app.files.reading import Kind, Reading, Setting
+from app.files.reading import Kind, Reading
 from app.files.scalars import (
     ATTRIBUTE,
     BOX,
@@ -93,7 +94,7 @@ _AGAIN: Shape[Again] = Either(
     ),
     label="never, {after: 90d} or {each: cart_id}",
 )
-_WHERE = maybe("where", ConditionIn(Setting.ENTRY, "\"event('total') > 0\""), "Only who this holds for.")
+_WHERE = maybe("where", ConditionIn(ConditionSite.ENTRY, "\"event('total') > 0\""), "Only who this holds for.")
 _AGAIN_FIELD = usual("again", _AGAIN, Again(), "Whether somebody may enter more than once.", "never")
 _FROM = maybe("from", MOMENT, "No entries before.")
 _UNTIL = maybe("until", MOMENT, "No entries after; a date alone includes that day.")
@@ -101,13 +102,17 @@ _COMMON: tuple[Field[object], ...] = (_WHERE, _AGAIN_FIELD, _FROM, _UNTIL)
 
 _BOX = needed("box", BOX, "Who completed this box and may be mailed, known subscribers too.")
 _ON = needed("on", EventName(), f"An event: a declared one, or {', '.join(BUILT_IN_EVENTS)}.")
-_WHEN = needed("when", ConditionIn(Setting.CHANGE, "\"stage == 'prospect'\""), "When this becomes true, not: is true.")
+_WHEN = needed(
+    "when", ConditionIn(ConditionSite.ENTRY, "\"stage == 'prospect'\""), "When this becomes true, not: is true."
+)
 _YEARLY = needed("yearly", ATTRIBUTE, "A day or date of the person's own, each year.")
 _YEARLY_DAYS = usual("days", Number("a number of days", -366, 366, "-7"), 0, "So many days later; negative is earlier.")
 _AT = needed("at", CLOCK, "The time of the person's day.")
 _ONCE = needed("once", DATE, "A broadcast on this day.")
 _WHO = maybe(
-    "who", ConditionIn(Setting.ENTRY, "\"stage in ['customer', 'loyal']\""), "Who gets it; everybody when left out."
+    "who",
+    ConditionIn(ConditionSite.ENTRY, "\"stage in ['customer', 'loyal']\""),
+    "Who gets it; everybody when left out.",
 )
 
 
@@ -179,7 +184,7 @@ _BEAT: Shape[Beat] = ByKey(
     },
 )
 _SEND = needed("send", MAIL, "The article.")
-_ARTICLE_WHEN = maybe("when", ConditionIn(Setting.STREAM, "\"clicked(topic='herbs')\""), "Only for these people.")
+_ARTICLE_WHEN = maybe("when", ConditionIn(ConditionSite.STREAM, "\"clicked(topic='herbs')\""), "Only for these people.")
 _ARTICLE_UNTIL = maybe("until", MOMENT, "Not after; a date alone includes that day.")
 _ARTICLE_ID = usual("id", Word("an id", "herbs", r"^[a-z0-9][a-z0-9_/-]*$", str), "", "Keeps it the same when renamed.")
 
@@ -218,9 +223,9 @@ _TITLE = needed("title", TEXT, "What it is called in the dashboard.")
 _OWNER = usual("owner", EMAIL, "", "Who is told when it pauses itself or runs dry.")
 _STATE = needed("state", Choice(CampaignState), "draft never mails; live; paused; retired lets nobody in.")
 _ENTER = needed("enter", OneOrMany(_ENTRY), "Who comes in, and when; [] is only by start, hand_over and backfill.")
-_GOAL = maybe("goal", ConditionIn(Setting.GOAL, '"bought()"'), "Ends the run and takes back what is queued.")
+_GOAL = maybe("goal", ConditionIn(ConditionSite.GOAL, '"bought()"'), "Ends the run and takes back what is queued.")
 _ON_GOAL = usual("on_goal", STEPS, (), "What follows the goal.")
-_WHILE = maybe("while", ConditionIn(Setting.WHILE, '"confirmed"'), "The run ends when this no longer holds.")
+_WHILE = maybe("while", ConditionIn(ConditionSite.WHILE, '"confirmed"'), "The run ends when this no longer holds.")
 _EXCLUSIVE = usual("exclusive", WORD, "", "One active run of this group per person; the higher priority goes first.")
 _PRIORITY = usual("priority", PRIORITY, "", "One of the priorities of site.yaml; last without.")
 _HOLDOUT = maybe("holdout", SHARE, "Share of entries never mailed, to measure the effect.")
@@ -289,13 +294,14 @@ def _campaign(r: Record) -> Campaign:
 
 
 def _sequences(r: Record) -> Mapping[str, Steps]:
+    sequences = r[_SEQUENCES]
     keys = set(r.node.keys())
     if "sequences" in keys and keys & {"every", "stream"}:
         r.report(_SEQUENCES, "two-bodies", "a campaign has sequences or a stream, not both", "Keep one of the two")
     if not keys & {"sequences", "stream"}:
         message = "this campaign sends nothing"
         r.reading.report("missing-key", r.node.span, message, "Add: sequences: {any: [{send: ebook/story}]}")
-    return MappingProxyType(dict(() if r[_SEQUENCES] is None else r[_SEQUENCES]))
+    return MappingProxyType({} if sequences is None else dict(sequences))
 
 
 def _stream(r: Record) -> Stream | None:

@@ -10,7 +10,7 @@ from app.core.text import NO_TEXT
 from app.files.forms import Form, Record, maybe, needed, usual
 from app.files.nodes import Data, List, Map, Node, Scalar
 from app.files.reading import Allowed, Reading
-from app.files.scalars import DATE, KEY, SENTENCE, TEXT, WORD, refuse_disguise
+from app.files.scalars import DATE, KEY, SENTENCE, TEXT, refuse_disguise
 from app.files.shapes import ListOf, OneValue, refuse_sort
 
 _FINDING = needed("finding", KEY, "The finding's code, as `parvar check` prints it.")
@@ -63,7 +63,7 @@ class AnyValue(OneValue[Value]):
 
     def read(self, node: Node, reading: Reading) -> Value:
         if isinstance(node, List):
-            return ListOf(WORD).read(node, reading)
+            return ListOf(SENTENCE).read(node, reading)
         if not isinstance(node, Scalar) or node.is_empty or node.value is None:
             raise refuse_sort(self, node, reading)
         if not isinstance(node.value, str):

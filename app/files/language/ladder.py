@@ -5,6 +5,7 @@ Owns the form of this file. Must not judge whether a rung can be reached (core/c
 
 from __future__ import annotations
 
+from app.core.conditions import ConditionSite
 from app.core.instants import DAY
 from app.core.pacing import Limit
 from app.core.site import FitRule, Ladder, ScoringRule, Stage
@@ -12,7 +13,7 @@ from app.core.text import NO_TEXT
 from app.files.forms import Form, Record, maybe, needed, usual
 from app.files.language.common import ALLOW, keep_allowed
 from app.files.language.site import frozen
-from app.files.reading import Kind, Setting
+from app.files.reading import Kind
 from app.files.scalars import DURATION, LIMIT, MAIL, PAGE, TEXT, TOPIC, WORD, ConditionIn, Number
 from app.files.shapes import ListOf, TableOf
 
@@ -21,10 +22,10 @@ SIGNALS = ("confirmed", "open", "click", "visit", "reply", "referral", "order", 
 
 _LABEL = usual("label", TEXT, NO_TEXT, "The stage's name in the dashboard.")
 _RISE = maybe(
-    "rise", ConditionIn(Setting.RISE, '"score >= 30"'), "Who comes up to this stage; asked from the top down."
+    "rise", ConditionIn(ConditionSite.LADDER, '"score >= 30"'), "Who comes up to this stage; asked from the top down."
 )
 _FALL = maybe(
-    "fall", ConditionIn(Setting.FALL, "\"held_for('14d', score < 20)\""), "Who falls one stage down from here."
+    "fall", ConditionIn(ConditionSite.LADDER, "\"held_for('14d', score < 20)\""), "Who falls one stage down from here."
 )
 _STAGE = Form(
     "stage", (_LABEL, _RISE, _FALL), lambda r: Stage("", r[_LABEL], r[_RISE], r[_FALL]), "A rung of the ladder."
@@ -69,7 +70,9 @@ def _window(most: Limit | None) -> int:
 
 
 _RULE = Form("scoring rule", (_ON, _TOPIC, _PATH, _MAIL, _ON_POINTS, _AT_MOST), _rule, "Points for one sort of signal.")
-_WHEN = needed("when", ConditionIn(Setting.FIT, "\"attribute('budget') == 'high'\""), "Whom these points are given.")
+_WHEN = needed(
+    "when", ConditionIn(ConditionSite.SITE_RULE, "\"attribute('budget') == 'high'\""), "Whom these points are given."
+)
 _FIT_POINTS = needed("points", _POINTS, "Points while the condition holds.")
 _FIT = Form(
     "fit rule", (_WHEN, _FIT_POINTS), lambda r: FitRule(r[_WHEN], r[_FIT_POINTS]), "Points for who somebody is."
@@ -82,13 +85,13 @@ _SCORING = Form("scoring", (_HALF_LIFE, _ENGAGEMENT, _FIT_RULES), lambda record:
 STAGES = needed("stages", TableOf(WORD, _STAGE, least=1, fallback=Stage), "The rungs, lowest first.")
 KINDS = usual(
     "kinds",
-    TableOf(WORD, ConditionIn(Setting.KIND, "\"visited('/pricing*')\"")),
+    TableOf(WORD, ConditionIn(ConditionSite.KIND, "\"visited('/pricing*')\"")),
     (),
     "The first that holds; else none.",
 )
 SCORING = maybe("scoring", _SCORING, "How interest is counted.")
 SEGMENTS = usual(
-    "segments", TableOf(WORD, ConditionIn(Setting.SEGMENT, '"revenue >= 5000000"')), (), "Groups kept up to date."
+    "segments", TableOf(WORD, ConditionIn(ConditionSite.SEGMENT, '"revenue >= 5000000"')), (), "Groups kept up to date."
 )
 
 

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from app.core.calendar import CalendarName, parse_yearly_day
+from app.core.conditions import ConditionSite
 from app.core.instants import DAY, HOUR
 from app.core.site import (
     Attribute,
@@ -31,7 +32,6 @@ from app.core.text import NO_TEXT
 from app.core.windows import QuietDates, QuietDays, QuietRules, QuietSeason, find_zone, parse_quiet_hours
 from app.files.forms import Form, Record, maybe, needed, usual
 from app.files.language.common import ALLOW, keep_allowed
-from app.files.reading import Setting
 from app.files.scalars import (
     DATE,
     DURATION,
@@ -235,7 +235,7 @@ OVERDUE_FORM = Form("overdue", (STAGGER, SKIP_OLDER), lambda r: Overdue(r[STAGGE
 _DEFAULTS = CampaignDefaults()
 _WHILE = maybe(
     "while",
-    ConditionIn(Setting.WHILE, "\"not tagged('no-nurture')\""),
+    ConditionIn(ConditionSite.WHILE, "\"not tagged('no-nurture')\""),
     "Added to each campaign's own `while`: a run lasts only while both hold.",
 )
 _HOLDOUT = usual("holdout", SHARE, 0.0, "Share of entries that are never mailed, to measure the effect.", "0%")

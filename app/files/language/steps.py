@@ -38,12 +38,13 @@ from app.core.campaign import (
     WaitRule,
     walk,
 )
+from app.core.conditions import ConditionSite
 from app.core.text import Text
 from app.core.windows import parse_weekday
 from app.files.forms import ByKey, Field, Form, Record, maybe, needed, usual
 from app.files.language.common import ALLOW, NOTE, VALUE, keep_allowed
 from app.files.nodes import Node, Span
-from app.files.reading import Kind, Reading, Setting
+from app.files.reading import Kind, Reading
 from app.files.scalars import (
     ATTRIBUTE,
     CAMPAIGN,
@@ -186,7 +187,7 @@ def _for_date(r: Record) -> WaitRule:
     )
 
 
-_UNTIL = needed("until", ConditionIn(Setting.STEP), "Ends the wait as soon as it holds.")
+_UNTIL = needed("until", ConditionIn(ConditionSite.STEP), "Ends the wait as soon as it holds.")
 _UNTIL_AT_MOST = needed("at_most", DURATION, "The longest wait; there is none without an end.")
 _THEN = usual("then", STEPS, (), "What follows when it holds.")
 _ELSE = usual("else", STEPS, (), "What follows when it does not.")
@@ -234,10 +235,10 @@ def _wait(r: Record) -> Step:
 
 # ── Choices ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-_IF = needed("if", ConditionIn(Setting.STEP), "Decided once, when the step is reached.")
+_IF = needed("if", ConditionIn(ConditionSite.STEP), "Decided once, when the step is reached.")
 _IF_THEN = needed("then", STEPS, "What follows when it is true.")
 _IF_ELSE = usual("else", STEPS, (), "What follows when it is false or unknown.")
-_WHEN = needed("when", ConditionIn(Setting.STEP), "The first one that is true is taken.")
+_WHEN = needed("when", ConditionIn(ConditionSite.STEP), "The first one that is true is taken.")
 _WHEN_THEN = needed("then", STEPS, "What follows.")
 _OTHERWISE = needed("else", STEPS, "When none of them is true.")
 _Case = tuple[Option | None, Steps]

@@ -148,7 +148,8 @@ _PRODUCTS = usual("products", ListOf(WORD), (), "What was bought.")
 _SURVEY = needed("survey", SURVEY, "The survey.")
 _WITH = needed("with", VALUE, "The answer: a number, or an option.")
 _COMMENT = usual("comment", SENTENCE, "", "What she adds in words.")
-_FRIENDS = usual("friends", Number("a number of friends", 1, 1000, "3"), 1, "How many friends confirmed.", "1")
+_FRIEND = needed("friend", PERSON, "Who it is.")
+_REFERRED_BY = usual("referred_by", PERSON, "", "Whose link brought her.")
 _WORDS = usual("text", SENTENCE, "", "What she writes.")
 _HARD = usual("hard", Flag(), True, "false: only for now.", "true")
 
@@ -191,9 +192,13 @@ TIME = TimeOrMoment()
 _VERBS: dict[str, Form[Line]] = {
     "signup": _verb(
         "signup",
-        Form("signup of a story", (_BOX, _FIELDS), lambda r: (r[_BOX], _fields(r[_FIELDS]))),
+        Form(
+            "signup of a story",
+            (_BOX, _FIELDS, _REFERRED_BY),
+            lambda r: (r[_BOX], _fields(r[_FIELDS]), r[_REFERRED_BY]),
+        ),
         "She fills in a box; what it asks comes from her attributes, or from `fields`.",
-        lambda v, place: SignUp(v[0], v[1], place),
+        lambda v, place: SignUp(*v, place=place),
     ),
     "open": _verb("open", Form("open of a story", (_MAIL,), lambda r: r[_MAIL]), "A human opens.", Open),
     "click": _verb(
@@ -234,8 +239,8 @@ _VERBS: dict[str, Form[Line]] = {
     ),
     "refer": _verb(
         "refer",
-        Form("refer of a story", (_FRIENDS,), lambda r: r[_FRIENDS]),
-        "Friends she invited confirm.",
+        Form("refer of a story", (_FRIEND,), lambda r: r[_FRIEND]),
+        "A friend she invited confirms.",
         Refer,
     ),
     "reply": _verb(
@@ -314,7 +319,7 @@ _HELD = maybe(
     ),
     "What is held back, and why.",
 )
-_MAIL_PARTS = (_BY, _AT, _SUBJECT, _CONTAINS, _OFFER)
+_MAIL_PARTS = (_SUBJECT, _CONTAINS, _OFFER)
 _EXPECTED = (
     _EXPECT_MAIL,
     *_MAIL_PARTS,
@@ -325,6 +330,8 @@ _EXPECTED = (
     _EXPECT_TAG,
     _NOTIFIED,
     _HELD,
+    _BY,
+    _AT,
 )
 
 
@@ -334,14 +341,14 @@ def _expect_mail(r: Record) -> ExpectMail | None:
             if r.has(field) and r.node.get("mail") is None:
                 r.report(field, "expect-mail", f"'{field.key}' belongs to a mail", "Add: mail: ebook/story")
         return None
-    if r.has(_BY) and r.has(_AT):
-        r.report(_BY, "two-times", "`by` and `at` both say when", "Keep one of the two")
-    return ExpectMail(r[_EXPECT_MAIL], r[_BY], r[_AT], r[_SUBJECT], r[_CONTAINS], r[_OFFER])
+    return ExpectMail(r[_EXPECT_MAIL], r[_SUBJECT], r[_CONTAINS], r[_OFFER])
 
 
 def _expect(r: Record) -> Expect:
     if not r.node.entries:
         raise r.reading.refused("empty-table", r.node.span, "nothing is expected here", "Write: expect: nothing")
+    if r.has(_BY) and r.has(_AT):
+        r.report(_BY, "two-times", "`by` and `at` both say when", "Keep one of the two")
     return Expect(
         _expect_mail(r),
         r[_EXPECT_STAGE],
@@ -351,6 +358,8 @@ def _expect(r: Record) -> Expect:
         r[_EXPECT_TAG],
         r[_NOTIFIED],
         r[_HELD],
+        by=r[_BY],
+        at=r[_AT],
         place=r.place,
     )
 

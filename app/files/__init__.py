@@ -1,0 +1,10 @@
+"""Files: `campaigns/` as values of the core, or as problems with file, line, column and the text to write.
+
+Owns reading, the schema, the canonical form and the reference of the campaign language.
+Must not read mails (the mail room does), must not publish, and is the only importer of PyYAML.
+"""
+
+from app.files.reader import read
+from app.files.sources import load
+
+__all__ = ["load", "read"]

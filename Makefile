@@ -21,7 +21,7 @@ test:  ## run all tests; ARGS="-k box tests/web" runs some of them
 	@scripts/services
 	@scripts/test $(ARGS)
 
-check:  ## what must hold before a change lands: style, types, floors, migrations, examples
+check:  ## what must hold before a change lands: style, types, floors, house rules, migrations, examples
 	@scripts/setup dev
 	@scripts/check
 

@@ -31,7 +31,8 @@ class Envelope:
 
     `sender` is empty for the null sender. `body` gives the finished mail as bytes with CRLF line ends, headers
     included; it is
-    called once, on a sending thread, before any command for this mail is written. `relay` pins a relay by name.
+    called on a sending thread before any command for this mail is written, and again if the mail moves to another
+    relay. `relay` pins a relay by name.
     """
 
     key: MessageKey
@@ -111,7 +112,7 @@ class Settlement:
     connection: int
 
 
-class HandOverForbidden(Exception):  # noqa: N818 - an order, not an error
+class HandOverForbidden(Exception):
     """Raised by `before_final_dot`: this mail must not leave. With `is_final` the transport draws no further
     envelopes.
     """
@@ -122,7 +123,7 @@ class HandOverForbidden(Exception):  # noqa: N818 - an order, not an error
         self.is_final = is_final
 
 
-class NoBody(Exception):  # noqa: N818 - a decision, not an error
+class NoBody(Exception):
     """Raised by an envelope's `body`: it was decided at the last moment that this mail does not leave."""
 
 
@@ -164,12 +165,14 @@ class Transport(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def is_ready(self) -> bool:
+        """False while a relay rests after a fault: better claim nothing for it."""
+
     def send(self, envelopes: Iterable[Envelope], hooks: Hooks) -> Tally: ...
 
     def stop(self, grace: float) -> None:
-        """Draw no more; what is in flight has `grace` seconds. May be called from another thread or a signal
-        handler.
-        """
+        """Draw no more; what is in flight has `grace` seconds. Called from another thread."""
 
     def close(self) -> None:
         """Say goodbye to idle connections."""
@@ -258,6 +261,10 @@ class FileTransport:
     @property
     def name(self) -> str:
         return self._name
+
+    @property
+    def is_ready(self) -> bool:
+        return True
 
     def stop(self, grace: float) -> None:  # noqa: ARG002 - a file is written at once
         self._is_stopped = True

@@ -1,0 +1,349 @@
+"""One relay as a transport: a few threads, each with its own session, drawing mails from one source.
+
+Owns the threads, the pool of idle sessions, the pace and the orderly stop.
+Must not know what a mail is for; everything that becomes of one goes through the hooks.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
+from ssl import SSLContext
+from typing import Final
+from weakref import WeakSet
+
+from app.mail.smtp_session import Session, SessionFault, open_session, tls_context
+from app.mail.smtp_stream import Item, Stream
+from app.mail.smtp_url import SmtpRelay
+from app.mail.smtp_wire import Wire
+from app.mail.transports import (
+    Envelope,
+    HandOverForbidden,
+    Hooks,
+    NotTried,
+    Outcome,
+    RelayFault,
+    Settlement,
+    Tally,
+    Tallying,
+    make_body,
+)
+
+FIRST_REST: Final = 15.0
+LONGEST_REST: Final = 600.0
+
+Clock = Callable[[], float]
+
+
+class SmtpTransport:
+    """Sends over one SMTP relay. `clock` gives monotonic seconds. One `send` at a time; sessions stay open
+    between sends.
+    """
+
+    def __init__(self, relay: SmtpRelay, clock: Clock = time.monotonic) -> None:
+        self.relay = relay
+        self.clock = clock
+        self._lock = threading.Lock()
+        self._idle: list[Session] = []
+        self._wires: WeakSet[Wire] = WeakSet()
+        self._stopped = threading.Event()
+        self._rests_until = 0.0
+        self._rest = 0.0
+
+    @property
+    def name(self) -> str:
+        return self.relay.name
+
+    @property
+    def is_ready(self) -> bool:
+        return self.clock() >= self._rests_until and not self._stopped.is_set()
+
+    def send(self, envelopes: Iterable[Envelope], hooks: Hooks) -> Tally:
+        shift = _Shift(self, iter(envelopes), Tallying(hooks), self._stopped)
+        shift.run()
+        return shift.hooks.tally()
+
+    def warm(self) -> bool:
+        """Open one session ahead of need, so that the next mail finds it. False when the relay cannot be reached."""
+        session = self.obtain()
+        if isinstance(session, RelayFault):
+            self.rest()
+            return False
+        self.release(session, may_keep=True)
+        return True
+
+    def stop(self, grace: float) -> None:
+        self._stopped.set()
+        timer = threading.Timer(grace, self._cut)
+        timer.daemon = True
+        timer.start()
+
+    def close(self) -> None:
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for session in idle:
+            session.quit()
+
+    # ------------------------------------------------------------ sessions
+
+    def obtain(self) -> Session | RelayFault:
+        """An idle session that still lives, or a new one; a fault when the relay gives none."""
+        while session := self._pop_idle():
+            if session.is_alive(self.clock()):
+                return session
+            session.wire.close()
+        try:
+            return open_session(self.relay, self._tls, self.clock, self._watch)
+        except SessionFault as fault:
+            return RelayFault(fault.stage, fault.text, fault.reply)
+
+    def release(self, session: Session, *, may_keep: bool) -> None:
+        if session.sent:
+            self._rest, self._rests_until = 0.0, 0.0
+        if may_keep and not self._stopped.is_set():
+            with self._lock:
+                self._idle.append(session)
+        elif may_keep:
+            session.quit()
+        else:
+            session.wire.close()
+
+    def rest(self) -> None:
+        """After a fault the relay is left alone, longer each time."""
+        self._rest = min(max(self._rest * 2, FIRST_REST), LONGEST_REST)
+        self._rests_until = self.clock() + self._rest
+
+    @cached_property
+    def _tls(self) -> SSLContext:
+        return tls_context(self.relay)
+
+    def _pop_idle(self) -> Session | None:
+        with self._lock:
+            return self._idle.pop() if self._idle else None
+
+    def _watch(self, wire: Wire) -> None:
+        with self._lock:
+            self._wires.add(wire)
+
+    def _cut(self) -> None:
+        with self._lock:
+            wires = tuple(self._wires)
+        for wire in wires:
+            wire.wake()
+
+
+class _Shift:
+    """One call of `send`: the source, the workers, and the reason to stop when there is one."""
+
+    def __init__(
+        self, transport: SmtpTransport, source: Iterator[Envelope], hooks: Tallying, stopped: threading.Event
+    ) -> None:
+        self.transport = transport
+        self.hooks = hooks
+        self._source = source
+        self._stopped = stopped
+        self._lock = threading.Lock()
+        self._source_lock = threading.Lock()
+        self._returned: deque[Item] = deque()
+        self._threads: list[threading.Thread] = []
+        self._working = 0
+        self._is_dry = False
+        self._over = ""
+        self._error: BaseException | None = None
+        self._pace = _Pace(transport.relay.limits.rate, stopped)
+
+    def run(self) -> None:
+        """Work until the source is dry or there is a reason to stop; then raise what a hook or the source raised."""
+        self._add_worker()
+        try:
+            self._join()
+        except BaseException:
+            self.end("interrupted")
+            self._join()
+            raise
+        if self._error:
+            raise self._error
+
+    def end(self, reason: str) -> None:
+        with self._lock:
+            self._over = self._over or reason
+
+    @property
+    def over(self) -> str:
+        """Why no more is drawn, or empty."""
+        return "the transport was stopped" if self._stopped.is_set() else self._over
+
+    def fail(self, error: BaseException) -> None:
+        with self._lock:
+            self._error = self._error or error
+            self._over = self._over or f"{type(error).__name__} in the caller"
+
+    # ------------------------------------------------------------ workers
+
+    def _add_worker(self) -> None:
+        with self._lock:
+            slot = len(self._threads) + 1
+            if slot > self.transport.relay.limits.connections or self._is_dry or self.over:
+                return
+            name = f"smtp-{self.transport.name}-{slot}"
+            thread = threading.Thread(target=_Worker(self, slot).run, name=name, daemon=True)
+            self._threads.append(thread)
+            self._working += 1
+        thread.start()
+
+    def _join(self) -> None:
+        index = 0
+        while index < len(self._threads):
+            self._threads[index].join()
+            index += 1
+
+    def leave(self) -> bool:
+        """A worker goes home. True when it was the last: whatever was given back is its to settle."""
+        with self._lock:
+            self._working -= 1
+            return self._working == 0
+
+    # ------------------------------------------------------------ items
+
+    def take(self) -> Item | Envelope | None:
+        with self._lock:
+            if self.over:
+                return None
+            if self._returned:
+                return self._returned.popleft()
+        return self._draw()
+
+    def _draw(self) -> Envelope | None:
+        with self._source_lock:
+            if self._is_dry or self.over:
+                return None
+            try:
+                envelope = next(self._source, None)
+            except Exception as error:  # noqa: BLE001 - raised again by run(), after the others have finished
+                self.fail(error)
+                return None
+            self._is_dry = envelope is None
+        if envelope is not None:
+            self._add_worker()
+            self._pace.wait()
+        return envelope
+
+    def give_back(self, item: Item) -> None:
+        with self._lock:
+            self._returned.append(item)
+
+    def returned(self) -> tuple[Item, ...]:
+        with self._lock:
+            items = tuple(self._returned)
+            self._returned.clear()
+        return items
+
+
+class _Worker:
+    """One thread with one session at a time; what a stream needs (`Work`)."""
+
+    def __init__(self, shift: _Shift, slot: int) -> None:
+        self._shift = shift
+        self._slot = slot
+        self._first: Item | None = None
+
+    def run(self) -> None:
+        fault: RelayFault | None = None
+        try:
+            while fault is None and (item := self.take()):
+                self._first = item
+                fault = self._serve()
+        except BaseException as error:  # noqa: BLE001 - raised again by the thread that called send()
+            self._shift.fail(error)
+        finally:
+            self._go_home(fault)
+
+    def _serve(self) -> RelayFault | None:
+        """One session's worth of mails; the fault when there is no session to be had."""
+        transport = self._shift.transport
+        session = transport.obtain()
+        if isinstance(session, RelayFault):
+            return session
+        may_keep = False
+        try:
+            may_keep = Stream(session, self, transport.clock).run()
+        finally:
+            transport.release(session, may_keep=may_keep)
+        return None
+
+    def _go_home(self, fault: RelayFault | None) -> None:
+        """The others may still have sessions: only the last one out says that the relay is at fault."""
+        if self._first:
+            self._shift.give_back(self._first)
+        if not self._shift.leave():
+            return
+        if fault:
+            self.relay_failed(fault)
+        outcome = fault or NotTried(self._shift.over or "the transport stopped")
+        for item in self._shift.returned():
+            self.settle(item, outcome)
+
+    # ------------------------------------------------------------ Work
+
+    def take(self) -> Item | None:
+        if self._first:
+            item, self._first = self._first, None
+            return item
+        while drawn := self._shift.take():
+            if isinstance(drawn, Item):
+                return drawn
+            body = make_body(drawn)
+            if not isinstance(body, NotTried):
+                return Item(drawn, body)
+            self.settle(Item(drawn, b""), body)
+        return None
+
+    def give_back(self, item: Item) -> None:
+        self._shift.give_back(item)
+
+    def allow(self, item: Item) -> None:
+        try:
+            self._shift.hooks.before_final_dot(item.envelope.key, self._slot)
+        except HandOverForbidden as forbidden:
+            if forbidden.is_final:
+                self._shift.end(forbidden.reason)
+            raise
+        except Exception as error:  # a fault in the caller's hook must not let the mail go
+            self._shift.fail(error)
+            raise HandOverForbidden(f"{type(error).__name__} before the final dot") from error
+
+    def settle(self, item: Item, outcome: Outcome) -> None:
+        slot = 0 if isinstance(outcome, NotTried) else self._slot
+        settlement = Settlement(item.envelope.key, outcome, self._shift.transport.name, slot)
+        try:
+            self._shift.hooks.after_reply(settlement)
+        except Exception as error:  # noqa: BLE001 - raised again by the thread that called send()
+            self._shift.fail(error)
+
+    def relay_failed(self, fault: RelayFault) -> None:
+        self._shift.transport.rest()
+        self._shift.end(f"the relay failed at {fault.stage.value}: {fault.text}")
+
+
+class _Pace:
+    """At most `rate` mails a second, evenly; 0 means as fast as they go."""
+
+    def __init__(self, rate: float, stopped: threading.Event, clock: Clock = time.monotonic) -> None:
+        self._gap = 1 / rate if rate else 0.0
+        self._stopped = stopped
+        self.clock = clock
+        self._lock = threading.Lock()
+        self._next = 0.0
+
+    def wait(self) -> None:
+        if not self._gap:
+            return
+        with self._lock:
+            now = self.clock()
+            at = max(self._next, now)
+            self._next = at + self._gap
+        if at > now:
+            self._stopped.wait(at - now)

@@ -1,0 +1,176 @@
+"""The wire under SMTP: bytes out, replies in, each within its time, plain or TLS.
+
+Owns the socket and the reply reader. Knows exactly how many bytes it handed over when a connection is cut.
+Must not know what a command means.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+MAX_LINE: Final = 8 * 1024
+MAX_REPLY_LINES: Final = 200
+_TLS_RECORD: Final = 16 * 1024
+_SLOWEST: Final = 4_096  # bytes a second below which sending counts as stuck
+
+
+class WireLost(Exception):
+    """The connection is gone or silent. `sent` counts the bytes of the last `send` that were handed over."""
+
+    def __init__(self, text: str, sent: int = 0) -> None:
+        super().__init__(text)
+        self.sent = sent
+
+
+class WireGarbage(WireLost):
+    """What came is no SMTP reply; the connection cannot be trusted any further."""
+
+
+class Wire:
+    """One connection. `clock` gives monotonic seconds."""
+
+    def __init__(self, sock: socket.socket, clock: Callable[[], float] = time.monotonic) -> None:
+        self._socket = sock
+        self._clock = clock
+        self._buffer = b""
+        self._timeout = -1.0
+
+    @property
+    def is_encrypted(self) -> bool:
+        return isinstance(self._socket, ssl.SSLSocket)
+
+    @property
+    def has_unread(self) -> bool:
+        """True when something (or the end) has arrived that nobody asked for yet."""
+        if self._buffer:
+            return True
+        if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
+            return True
+        with suppress(OSError, ValueError):
+            return bool(select.select([self._socket], [], [], 0)[0])
+        return True
+
+    def encrypt(self, context: ssl.SSLContext, host: str, timeout: float) -> None:
+        """Begin TLS. Raises WireLost; bytes that arrived before the handshake are an attack and refused as
+        WireGarbage.
+        """
+        if self._buffer:
+            raise WireGarbage("the server sent commands ahead of the TLS handshake")
+        try:
+            self._socket.settimeout(timeout)
+            self._socket = context.wrap_socket(self._socket, server_hostname=host)
+        except ssl.SSLCertVerificationError as fault:
+            raise WireLost(f"the certificate is not valid for {host}: {fault.verify_message}") from fault
+        except (OSError, ValueError) as fault:
+            raise WireLost(f"the TLS handshake failed: {_why(fault)}") from fault
+        self._timeout = timeout
+
+    def send(self, data: bytes, timeout: float) -> None:
+        """Hand over all of it. Raises WireLost whose `sent` never counts a byte that may still be here."""
+        sent = 0
+        piece = _TLS_RECORD if self.is_encrypted else len(data)
+        deadline = self._clock() + timeout + len(data) / _SLOWEST
+        view = memoryview(data)
+        try:
+            while sent < len(data):
+                self._set_timeout(timeout)
+                sent += self._socket.send(view[sent : sent + piece])
+                if sent < len(data) and self._clock() > deadline:
+                    raise TimeoutError("the server takes the mail too slowly")
+        except (OSError, ValueError) as fault:
+            raise WireLost(_why(fault), sent) from fault
+
+    def read_reply(self, timeout: float) -> tuple[bytes, ...]:
+        """The lines of the next reply, without line ends. Raises WireLost, or WireGarbage for what is no reply."""
+        line = self._line(timeout)
+        if line[3:4] != b"-":
+            return (line,)
+        lines = [line]
+        deadline = self._clock() + timeout
+        while line[3:4] == b"-":
+            line = self._line(max(deadline - self._clock(), 0.001))
+            lines.append(line)
+            if len(lines) > MAX_REPLY_LINES:
+                raise WireGarbage("a reply without end")
+        return tuple(lines)
+
+    def _line(self, timeout: float) -> bytes:
+        end = self._buffer.find(b"\n")
+        if end < 0:
+            end = self._receive_line(timeout)
+        line, self._buffer = self._buffer[:end], self._buffer[end + 1 :]
+        if line[-1:] == b"\r":
+            line = line[:-1]
+        if not line[:3].isdigit() or len(line) < 3 or line[3:4] not in _SEPARATORS:
+            raise WireGarbage(f"not a reply: {line[:60].decode('ascii', 'replace')!r}")
+        return line
+
+    def _receive_line(self, timeout: float) -> int:
+        """Receive until the buffer holds a line end, and return its place. The time is for the whole line, not
+        for a byte.
+        """
+        deadline = self._clock() + timeout
+        left = timeout
+        while True:
+            start = len(self._buffer)
+            self._buffer += self._receive(left)
+            end = self._buffer.find(b"\n", start)
+            if end >= 0:
+                return end
+            if len(self._buffer) > MAX_LINE:
+                raise WireGarbage("a reply line without end")
+            left = deadline - self._clock()
+            if left <= 0:
+                raise WireLost("no complete reply in time")
+
+    def _receive(self, timeout: float) -> bytes:
+        try:
+            self._set_timeout(timeout)
+            data = self._socket.recv(65_536)
+        except (OSError, ValueError) as fault:
+            raise WireLost(_why(fault)) from fault
+        if not data:
+            raise WireLost("the server closed the connection")
+        return data
+
+    def _set_timeout(self, timeout: float) -> None:
+        if timeout != self._timeout:
+            self._socket.settimeout(timeout)
+            self._timeout = timeout
+
+    def wake(self) -> None:
+        """Cut the connection from another thread: whoever waits on it returns at once."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self._socket.close()
+
+
+_SEPARATORS: Final = frozenset((b" ", b"-", b""))
+
+
+def _why(fault: Exception) -> str:
+    if isinstance(fault, TimeoutError):
+        return "no answer in time" if str(fault) in {"", "timed out", "The read operation timed out"} else str(fault)
+    if isinstance(fault, ssl.SSLError):
+        return f"TLS: {fault.reason or fault}"
+    return getattr(fault, "strerror", None) or str(fault) or type(fault).__name__
+
+
+def connect(host: str, port: int, timeout: float, clock: Callable[[], float] = time.monotonic) -> Wire:
+    """Open a TCP connection without delay of small writes. Raises WireLost."""
+    try:
+        sock = socket.create_connection((host, port), timeout)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    except (OSError, UnicodeError) as fault:
+        raise WireLost(_why(fault)) from fault
+    return Wire(sock, clock)

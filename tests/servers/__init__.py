@@ -1,0 +1,1 @@
+"""Servers for tests: real sockets, real protocols, and bad manners on request."""

@@ -7,10 +7,13 @@ Must not read clocks, files or stores: everything a condition may see is in the 
 from __future__ import annotations
 
 from app.core.conditions.change import next_change_of
+from app.core.conditions.check import check
 from app.core.conditions.condition import Condition, Lines, parse
 from app.core.conditions.evaluate import truth_of
 from app.core.conditions.needs import Names, Need
+from app.core.conditions.timers import timers
 from app.core.conditions.view import EVER, Rules, Scope, View
+from app.core.conditions.words import ConditionSite, SurveyWords, Words
 from app.core.instants import Instant
 
 
@@ -31,13 +34,18 @@ def next_change(condition: Condition, view: View) -> Instant | None:
 __all__ = [
     "EVER",
     "Condition",
+    "ConditionSite",
     "Lines",
     "Names",
     "Need",
     "Rules",
     "Scope",
+    "SurveyWords",
     "View",
+    "Words",
+    "check",
     "evaluate",
     "next_change",
     "parse",
+    "timers",
 ]

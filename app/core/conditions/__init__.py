@@ -10,7 +10,11 @@ from app.core.conditions.change import next_change_of
 from app.core.conditions.check import check
 from app.core.conditions.condition import Condition, Lines, parse
 from app.core.conditions.evaluate import truth_of
+from app.core.conditions.explain import Seen, Trace, trace_of
 from app.core.conditions.needs import Names, Need
+from app.core.conditions.sentence import NO_LABELS, Labels, Said, spoken
+from app.core.conditions.sentence_en import English
+from app.core.conditions.sentence_fa import Persian
 from app.core.conditions.timers import timers
 from app.core.conditions.view import EVER, Rules, Scope, View
 from app.core.conditions.words import ConditionSite, SurveyWords, Words
@@ -31,21 +35,38 @@ def next_change(condition: Condition, view: View) -> Instant | None:
     return next_change_of(condition.tree, view)
 
 
+def explain(condition: Condition, view: View) -> Trace:
+    """What every leaf saw and said. Costs several times an evaluation: for records and people, not for deciding."""
+    return trace_of(condition.tree, view)
+
+
+def sentence(condition: Condition, locale: str, labels: Labels = NO_LABELS) -> str:
+    """The condition as words about a person, in Persian for `fa` and its variants, in English for all others."""
+    is_persian = locale.partition("-")[0] == "fa"
+    return spoken(condition.tree, Persian(labels) if is_persian else English(labels))
+
+
 __all__ = [
     "EVER",
     "Condition",
     "ConditionSite",
+    "Labels",
     "Lines",
     "Names",
     "Need",
     "Rules",
+    "Said",
     "Scope",
+    "Seen",
     "SurveyWords",
+    "Trace",
     "View",
     "Words",
     "check",
     "evaluate",
+    "explain",
     "next_change",
     "parse",
+    "sentence",
     "timers",
 ]

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from app.core.book import Book
 from app.core.conditions import Condition, evaluate, next_change, timers
 from app.core.conditions.view import View
-from app.core.engagement import kind_of, score
+from app.core.conditions.tree import Name
+from app.core.engagement import earns, score
 from app.core.facts import Fact, FactKind, FactLog
 from app.core.instants import DAY, Instant
 from app.core.person import StageChange
@@ -64,7 +65,7 @@ def _standing_rules(ladder: Ladder, stage: str) -> Iterator[Condition]:
 def _timed(book: Book, subscriber: Subscriber, facts: FactLog, now: Instant) -> Subscriber:
     known = dict(subscriber.timers)
     for condition in _all_rules(book.ladder):
-        if not condition.has_timers:
+        if not condition.names().timers:
             continue
         for digest, since in timers(condition, View(subscriber, facts, now, book.rules)).items():
             if since is None:
@@ -105,18 +106,21 @@ def _rises(ladder: Ladder, rung: Stage, view: View) -> bool:
 
 
 def _may_be_asked_again(ladder: Ladder, stage: str, rise: Condition, view: View) -> bool:
+    """After a fall a rise waits for a newer fact that it names: an order, that event, or one that earns points."""
     fell_at = view.subscriber.fell_from.get(stage)
     if fell_at is None:
         return True
-    kinds = _kinds_named(ladder, rise)
-    return any(facts[-1].at > fell_at for kind in kinds if (facts := view.facts.of(kind)))
+    newer = [fact for fact in view.facts if fact.at > fell_at]
+    return any(_is_named(ladder, rise, fact) for fact in newer)
 
 
-def _kinds_named(ladder: Ladder, rise: Condition) -> frozenset[FactKind]:
-    """The kinds of facts a rise names; a score names every kind that earns points."""
-    if not rise.names().uses_score:
-        return rise.names().kinds
-    return rise.names().kinds | {kind_of(rule) for rule in ladder.engagement if rule.points > 0}
+def _is_named(ladder: Ladder, rise: Condition, fact: Fact) -> bool:
+    names = rise.names()
+    if names.uses_score and any(rule.points > 0 and earns(rule, fact) for rule in ladder.engagement):
+        return True
+    if fact.kind is FactKind.ORDERED and names.names & {Name.ORDERS, Name.REVENUE}:
+        return True
+    return any(need.kind is fact.kind and need.what in ("", fact.name) for need in rise.needs())
 
 
 def _falls(current: Stage, view: View) -> bool:

@@ -131,7 +131,9 @@ def _changes(campaign: Campaign, view: View) -> Iterator[Instant | None]:
 def _look_again(desk: Desk) -> Instant | None:
     """The earliest instant at which the ladder, an entry or a personal pause changes by time alone."""
     ladder = next_look(desk.book, desk.subscriber, desk.facts, desk.now)
-    return earliest_of((ladder, desk.subscriber.paused_until, *_entry_instants(desk)))
+    paused = desk.subscriber.paused_until
+    ends_at = paused if paused is not None and paused > desk.now else None
+    return earliest_of((ladder, ends_at, *_entry_instants(desk)))
 
 
 def _entry_instants(desk: Desk) -> Iterator[Instant | None]:

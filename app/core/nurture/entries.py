@@ -7,14 +7,14 @@ Must not walk the steps of the run it begins.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.core.book import Standing
 from app.core.campaign import Again, ByBox, ByChange, ByEvent, Campaign, Entry, Once, Send
 from app.core.conditions import evaluate
 from app.core.conditions.view import Scope, View
 from app.core.consent import may_be_mailed
-from app.core.experiment import draw
+from app.core.experiment import is_held_out
 from app.core.facts import NO_FIELDS, Fact, FactKind, Fields, RunKey
 from app.core.instants import MINUTE, Instant
 from app.core.nurture.dates import due_round
@@ -43,7 +43,7 @@ class Wish:
     again: Again
     key: str
     at: Instant
-    event: Fields = NO_FIELDS
+    event: Fields = field(default_factory=lambda: NO_FIELDS)
     where: Entry | None = None
     """The entry whose `where` is asked; None asks nothing."""
 
@@ -240,12 +240,12 @@ def _asked_for_service(desk: Desk, wish: Wish) -> bool:
 def _begin(desk: Desk, wish: Wish) -> None:
     campaign = wish.campaign
     sequence = campaign.sequence_for(desk.subscriber.stage) or ""
-    share = draw(desk.book.rules.secret, "holdout", (campaign.key,), desk.subscriber.public_id)
+    is_ghost = is_held_out(desk.book.rules.secret, campaign.key, desk.subscriber.public_id, campaign.holdout)
     run = Run(
         key=RunKey(campaign.key, wish.key, _next_turn(desk, wish)),
         version=campaign.digest,
         entered_at=wish.at,
-        is_ghost=share < campaign.holdout,
+        is_ghost=is_ghost,
         sequence=sequence,
         began_at=wish.at,
         rank=campaign.rank,

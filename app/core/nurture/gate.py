@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from app.core.campaign import Article, Ask, Campaign, Send
 from app.core.consent import refusal
-from app.core.experiment import draw
+from app.core.experiment import staggered
 from app.core.instants import HOUR, Instant
 from app.core.nurture.desk import Desk
 from app.core.pacing import Slot, Solved, earliest
@@ -108,8 +108,8 @@ def _not_before(desk: Desk, run: Run, campaign: Campaign, step: MailStep, wanted
     late = desk.now - wanted
     if late <= LATE_AFTER:
         return desk.now
-    share = draw(desk.book.rules.secret, "stagger", (run.key.campaign, step.id), desk.subscriber.public_id)
-    return desk.now + int(share * min(late, campaign.overdue.stagger))
+    span = min(late, campaign.overdue.stagger)
+    return desk.now + staggered(desk.book.rules.secret, run.key.campaign, step.id, desk.subscriber.public_id, span)
 
 
 def _solve(desk: Desk, key: MessageKey, rank: int, not_before: Instant) -> Solved | None:

@@ -12,14 +12,14 @@ from typing import assert_never
 from app.core.book import Standing
 from app.core.campaign import ON_GOAL, Campaign, ForCondition, Wait
 from app.core.consent import may_be_mailed, refusal
-from app.core.experiment import draw
+from app.core.experiment import staggered
 from app.core.instants import Instant
 from app.core.nurture.desk import Desk
 from app.core.nurture.places import START
 from app.core.nurture.places import Standing as AtStep
 from app.core.nurture.places import look
 from app.core.nurture.waits import Until, wait_end
-from app.core.person import Code, MailClass, PausedBy, Run, RunResult, RunState
+from app.core.person import Code, Finished, MailClass, PausedBy, Run, RunResult, RunState
 from app.core.site import OnEdit
 from app.core.subscriber import SubscriberState
 
@@ -78,7 +78,7 @@ def _take_over(desk: Desk, run: Run, live: Campaign) -> None:
             assert_never(live.on_edit)
 
 
-def _renamed(run: Run, live: Campaign) -> dict[str, object]:
+def _renamed(run: Run, live: Campaign) -> dict[str, Finished]:
     return {live.moved.get(step, step): done for step, done in run.finished.items()}
 
 
@@ -94,8 +94,9 @@ def _rewaited(desk: Desk, run: Run, live: Campaign) -> Run:
         return replace(run, until=None)
     if end.at >= desk.now or end.at == run.until or isinstance(spot.step.rule, ForCondition):
         return replace(run, until=end.at)
-    share = draw(desk.book.rules.secret, "stagger", (run.key.campaign, spot.step.id), desk.subscriber.public_id)
-    return replace(run, until=desk.now + int(share * live.overdue.stagger))
+    secret, public_id = desk.book.rules.secret, desk.subscriber.public_id
+    later = staggered(secret, live.key, spot.step.id, public_id, live.overdue.stagger)
+    return replace(run, until=desk.now + later)
 
 
 # ── Pauses ───────────────────────────────────────────────────────────────────────────────────────────────────────────

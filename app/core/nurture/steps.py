@@ -33,7 +33,7 @@ from app.core.campaign import (
 )
 from app.core.conditions import next_change
 from app.core.engagement import with_points
-from app.core.experiment import draw
+from app.core.experiment import Draw, drawn, split_arm
 from app.core.facts import FactKind, Value
 from app.core.instants import Instant
 from app.core.ladder import earliest_of
@@ -43,7 +43,7 @@ from app.core.nurture.mailing import mail_step, post_team_mail
 from app.core.nurture.places import START, AtEnd, Gone, LeftBlock, Standing, inside, look, past
 from app.core.nurture.streams import walk_stream
 from app.core.nurture.waits import Leave, wait_end
-from app.core.person import Code, Finish, Finished, Run, RunResult, RunState, WebhookCall
+from app.core.person import Code, Cursor, Finish, Finished, Run, RunResult, RunState, WebhookCall
 
 MOVES = 100
 """More moves than this at one instant are a circle: the run is parked as an error."""
@@ -98,7 +98,7 @@ def _move(desk: Desk, run: Run, campaign: Campaign) -> bool:
             assert_never(spot)
 
 
-def _at(run: Run, cursor: object) -> Run:
+def _at(run: Run, cursor: Cursor) -> Run:
     return replace(run, cursors={**run.cursors, run.sequence: cursor})
 
 
@@ -248,13 +248,8 @@ def _way(desk: Desk, run: Run, campaign: Campaign, step: If | Choose | Split | U
 
 
 def _arm(desk: Desk, run: Run, step: Split) -> str:
-    share = draw(desk.book.rules.secret, "split", (run.key.campaign, step.id), desk.subscriber.public_id)
-    reached = 0.0
-    for arm in step.arms:
-        reached += arm.share
-        if share < reached:
-            return arm.name
-    return step.arms[-1].name
+    draw = drawn(desk.book.rules.secret, Draw.SPLIT, run.key.campaign, step.id, desk.subscriber.public_id)
+    return split_arm(draw, tuple((arm.name, arm.share) for arm in step.arms)) or step.arms[-1].name
 
 
 def _start(desk: Desk, run: Run, step: Start | HandOver) -> bool:

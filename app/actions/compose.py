@@ -1,0 +1,222 @@
+"""Compose: one message for one person, with everything it says and every link it carries.
+
+Owns what a template is given: names, links, offers, content. Must not decide whether or when it leaves.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from app.actions.shelf import Shelved
+from app.core.boxes import Box
+from app.core.facts import Fields
+from app.core.instants import DAY
+from app.core.offers import Content
+from app.core.person import MailClass
+from app.core.site import AttributeType, Site
+from app.links import Links, Pass
+from app.mail.compiled import CompiledMail, from_plain
+from app.mail.message import Links as MailLinks
+from app.mail.message import ListHeaders, MailContext, Message, Recipient, Sender, Tracking, render
+from app.mail.values import Money, Value
+from app.store import letters as store
+from app.store.letters import Letter
+from app.world import World
+
+CONFIRM_FOR = 30 * DAY
+"""How long a confirmation link works."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The version of a mail a letter is written with."""
+
+    id: int
+    mail: CompiledMail
+
+
+class MailShelf:
+    """The live mail versions of one process: which there are, and each unpacked once."""
+
+    def __init__(self) -> None:
+        self._version = -1
+        self._live: Mapping[str, Mapping[str, int]] = {}
+        self._compiled: dict[int, CompiledMail] = {}
+        self._lock = threading.Lock()
+
+    def choose(self, session: Session, shelved: Shelved, mail: str, locale: str) -> Chosen | None:
+        """The live version of a mail for a reader's locale: hers, her language's, the site's first, or any."""
+        with self._lock:
+            if self._version != shelved.version:
+                self._live = store.live_mails(session)
+                self._version = shelved.version
+            version_id = _best(self._live.get(mail, {}), locale, shelved.book.site.locales)
+        return None if version_id is None else Chosen(version_id, self.version(session, version_id))
+
+    def version(self, session: Session, version_id: int) -> CompiledMail:
+        if version_id not in self._compiled:
+            self._compiled[version_id] = from_plain(json.loads(store.compiled(session, version_id)))
+        return self._compiled[version_id]
+
+
+def _best(versions: Mapping[str, int], locale: str, locales: tuple[str, ...]) -> int | None:
+    for wanted in (locale, locale.partition("-")[0], *locales, ""):
+        if wanted in versions:
+            return versions[wanted]
+    return next(iter(versions.values()), None)
+
+
+def compose(world: World, shelved: Shelved, letter: Letter, chosen: Chosen) -> Message:
+    """Write the message. Raises RenderFault or UnsendableAddress (app.mail) when it cannot be written."""
+    return render(chosen.mail, recipient_of(shelved, letter), _context(world, shelved, letter, chosen))
+
+
+def recipient_of(shelved: Shelved, letter: Letter) -> Recipient:
+    site = shelved.book.site
+    values = attributes_of(site, letter.attributes) | {"address": letter.subscriber_address, "locale": letter.locale}
+    name = letter.attributes.get("first_name", "") if not letter.mail_class == MailClass.TEAM else ""
+    zone = letter.timezone or site.timezone
+    return Recipient(letter.address, str(name), letter.locale or site.locales[0], values, zone)
+
+
+def attributes_of(site: Site, given: Fields) -> dict[str, Value]:
+    """Every declared attribute, typed for printing; one without a value is an empty text."""
+    return {key: _shown(site, attribute.type, given.get(key, "")) for key, attribute in site.attributes.items()}
+
+
+def _shown(site: Site, kind: AttributeType, value: object) -> Value:
+    if kind is AttributeType.MONEY and isinstance(value, int):
+        return Money(value, site.currency, site.currency_shown)
+    if isinstance(value, tuple):
+        return tuple(map(str, value))
+    return value if isinstance(value, str | int | float | bool) else ""
+
+
+def _context(world: World, shelved: Shelved, letter: Letter, chosen: Chosen) -> MailContext:
+    site, links = shelved.book.site, world.links
+    locale = chosen.mail.locale or letter.locale or site.locales[0]
+    return MailContext(
+        public_id=letter.public_id.hex(),
+        at=world.now(),
+        sender=Sender(site.sender.name.in_locale(locale), site.sender.address, site.sender.reply_to),
+        return_path=_return_path(world, letter),
+        site=site_values(site, locale),
+        links=_links(world, shelved, letter, chosen),
+        tracking=_tracking(links, letter, chosen),
+        lists=_lists(world, site, letter, locale),
+        event=_event(site, shelved, letter),
+        content={},
+        subject_variant=letter.subject,
+        root=_root(letter),
+        image_url=f"{world.settings.base_url}/i",
+    )
+
+
+def site_values(site: Site, locale: str) -> dict[str, Value]:
+    return {
+        "name": site.name.in_locale(locale),
+        "slogan": site.slogan.in_locale(locale),
+        "url": site.url,
+        "postal_address": site.postal_address.in_locale(locale),
+    }
+
+
+def _root(letter: Letter) -> dict[str, Value]:
+    return {"stage": letter.stage, "kind": letter.kind, "run": {"campaign": letter.campaign}}
+
+
+def _return_path(world: World, letter: Letter) -> str:
+    domain = world.settings.bounce_domain
+    return f"{world.links.bounce_local(letter.id, letter.attempts)}@{domain}" if domain else ""
+
+
+def _links(world: World, shelved: Shelved, letter: Letter, chosen: Chosen) -> MailLinks:
+    person, links = letter.subscriber_public_id, world.links
+    return MailLinks(
+        unsubscribe=links.unsubscribe_url(person, letter.id),
+        preferences=links.preferences_url(person, letter.id),
+        view=links.view_url(letter.id, chosen.id),
+        referral=links.referral_url(person),
+        magnets=_magnets(world, shelved, letter),
+        confirm=_confirm(world, letter),
+    )
+
+
+def _confirm(world: World, letter: Letter) -> str:
+    consent = int(letter.data.get("consent", "0"))
+    return world.links.confirm_url(letter.subscriber_public_id, consent, world.wall() + CONFIRM_FOR)
+
+
+def _magnets(world: World, shelved: Shelved, letter: Letter) -> dict[str, str]:
+    boxes = shelved.workspace.boxes.values()
+    return {box.key: _magnet_url(world, letter, box) for box in boxes if box.magnet is not None}
+
+
+def _magnet_url(world: World, letter: Letter, box: Box) -> str:
+    valid_for = box.magnet.valid_for if box.magnet else DAY
+    given = Pass(letter.subscriber_public_id, letter.id, box.key, world.wall() + valid_for)
+    return world.links.magnet_url(given)
+
+
+def _tracking(links: Links, letter: Letter, chosen: Chosen) -> Tracking | None:
+    """Team mail is not tracked; confirmation links neither, for they change state behind a button of their own."""
+    if letter.mail_class is MailClass.TEAM:
+        return None
+    token = links.mail_token(letter.id, chosen.id)
+
+    def sign(number: int, url: str) -> str:
+        return links.target_url(token, number, url)
+
+    return Tracking(links.click_url(token, 0).removesuffix("/0"), links.open_url(token), sign)
+
+
+def _lists(world: World, site: Site, letter: Letter, locale: str) -> ListHeaders:
+    if letter.mail_class is not MailClass.MARKETING:
+        return ListHeaders()
+    domain = world.settings.bounce_domain
+    local = world.links.unsubscribe_local(letter.subscriber_public_id, letter.id)
+    host = site.sender.address.rpartition("@")[2]
+    return ListHeaders(
+        unsubscribe_url=world.links.unsubscribe_url(letter.subscriber_public_id, letter.id),
+        unsubscribe_mailto=f"{local}@{domain}" if domain else "",
+        list_id=f"news.{host}",
+        list_name=site.name.in_locale(locale),
+        feedback=(letter.campaign or "mail", letter.mail.replace("/", "-"), letter.mail_class.value, "parvar"),
+    )
+
+
+def _event(site: Site, shelved: Shelved, letter: Letter) -> dict[str, Value] | None:
+    """The fields of the event that began the run, money as money."""
+    if not letter.event:
+        return None
+    money = {name for event in site.events.values() for name, kind in event.fields if kind is AttributeType.MONEY}
+    money |= {"total", "amount"}
+    return {
+        key: Money(value, site.currency, site.currency_shown) if key in money and isinstance(value, int) else _plain(value)
+        for key, value in letter.event.items()
+    }
+
+
+def _plain(value: object) -> Value:
+    return tuple(map(str, value)) if isinstance(value, tuple) else value if isinstance(value, str | int | float) else ""
+
+
+def content_values(content: Content, site: Site, locale: str) -> dict[str, Value]:
+    """One piece of content in a locale."""
+    money = {key: getattr(content, key) for key in ("price", "old_price") if getattr(content, key) is not None}
+    return {
+        "title": content.title.in_locale(locale),
+        "text": content.text.in_locale(locale),
+        "author": content.author.in_locale(locale),
+        "about": content.about.in_locale(locale),
+        "url": content.url,
+        "image": content.image,
+        "alt": content.alt.in_locale(locale),
+        **{key: Money(amount, site.currency, site.currency_shown) for key, amount in money.items()},
+    }
+

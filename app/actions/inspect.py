@@ -1,0 +1,182 @@
+"""Inspect: reads the files of a site and says everything that is wrong with them, campaigns and mails together.
+
+Owns bringing the two readers together: mails tell campaigns their links, campaigns tell mails their variables.
+Must not publish, and touches no database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from app.core.campaign import ByEvent, Campaign, Notify, Send
+from app.core.problem import Problem
+from app.core.site import Site
+from app.core.text import Place
+from app.core.workspace import MailFacts, Workspace
+from app.files.check import check
+from app.files.reader import in_order, read
+from app.files.sources import load
+from app.mail.compiled import CompiledMail, Refused
+from app.mail.names import LINK_NAMES, SITE_NAMES, VariableNames, differing_twins, links_of
+from app.mail.publish import PublishOptions, compile_mail
+from app.mail.source import Layouts, MailSource, MailSources, SourceText, read_mails
+
+TEMPLATES = "email_templates/"
+LAYOUTS = "layouts/"
+PERSON_NAMES = frozenset({"subscriber.address", "subscriber.locale"})
+OFFER_NAMES = frozenset({"offer.code", "offer.ends", "offer.title", "offer.gives", "offer.left", "offer.countdown"})
+ROOT_NAMES = frozenset({"stage", "kind", "run.campaign"})
+CONTENT_NAMES = frozenset({"testimonial()", "product()", "guarantee()", "articles()"})
+_BUILT_IN_EVENTS = {
+    "order": ("order_id", "total", "products"),
+    "refund": ("order_id", "amount"),
+    "referral": ("name",),
+    "referral_milestone": ("number",),
+    "reply": ("mail",),
+    "visit": ("path",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What the files say. `workspace` is None when they cannot be read as a whole."""
+
+    sources: Mapping[str, str]
+    workspace: Workspace | None
+    mails: Mapping[tuple[str, str], CompiledMail]
+    problems: tuple[Problem, ...]
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        return tuple(problem for problem in self.problems if problem.is_error)
+
+
+def inspect_folder(folder: Path, today: date) -> Inspection:
+    """Read and check the site below a folder (`campaigns/` and `email_templates/`)."""
+    return inspect(load(folder), today, folder)
+
+
+def inspect(sources: Mapping[str, str], today: date, folder: Path | None = None) -> Inspection:
+    """Check texts by path. `folder` is where pictures and attachments of mails are looked up."""
+    mails = mails_of(sources)
+    facts = tuple(facts_of(mails))
+    workspace, problems = read(sources, facts)
+    found = [*problems, *mails.problems]
+    compiled: dict[tuple[str, str], CompiledMail] = {}
+    if workspace is not None:
+        found += check(workspace, facts, today)
+        compiled, mail_problems = _compiled(workspace, mails, folder)
+        found += mail_problems
+    return Inspection(sources, workspace, compiled, in_order(_without_allowed(workspace, found)))
+
+
+def _without_allowed(workspace: Workspace | None, found: list[Problem]) -> list[Problem]:
+    allowed = workspace.allowed if workspace else ()
+    return [p for p in found if p.is_error or not any(a.covers(p.code, p.file, p.line) for a in allowed)]
+
+
+# ── Mails ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def mails_of(sources: Mapping[str, str]) -> MailSources:
+    """The mails among the sources, with the layouts they stand on."""
+    below = {path.removeprefix(TEMPLATES): text for path, text in sources.items() if path.startswith(TEMPLATES)}
+    layouts = Layouts({name: text for name, text in below.items() if name.startswith(LAYOUTS)}, TEMPLATES.rstrip("/"))
+    texts = [_source(name, text) for name, text in sorted(below.items()) if not name.startswith(LAYOUTS)]
+    return read_mails([text for text in texts if text is not None], layouts)
+
+
+def _source(name: str, text: str) -> SourceText | None:
+    stem, _, ending = name.rpartition(".")
+    if ending not in ("md", "html"):
+        return None
+    key, _, locale = stem.rpartition(".")
+    return SourceText(key or stem, locale if key else "", TEMPLATES + name, text)
+
+
+def facts_of(mails: MailSources) -> Iterator[MailFacts]:
+    """What campaigns have to know of each mail in each locale."""
+    for (key, locale), mail in sorted(mails.mails.items()):
+        links = links_of(mail, mails.layouts)
+        place = Place(mail.file, 1, 1)
+        yield MailFacts(key, locale, links.names, links.topics, mail.subject_variants, mail.is_service, place=place)
+
+
+def _compiled(
+    workspace: Workspace, mails: MailSources, folder: Path | None
+) -> tuple[dict[tuple[str, str], CompiledMail], list[Problem]]:
+    compiled: dict[tuple[str, str], CompiledMail] = {}
+    problems: list[Problem] = []
+    for (key, locale), mail in sorted(mails.mails.items()):
+        made = compile_mail(mail, mails.layouts, _options(workspace, mail, folder))
+        if isinstance(made, Refused):
+            problems += made.problems
+        else:
+            problems += made.findings
+            compiled[key, locale] = made
+    for key in sorted({key for key, _ in mails.mails}):
+        problems += differing_twins(mails.twins(key), mails.layouts)
+    return compiled, problems
+
+
+def _options(workspace: Workspace, mail: MailSource, folder: Path | None) -> PublishOptions:
+    names = names_for(workspace, mail.key)
+    if folder is None:
+        return PublishOptions(site_url=workspace.site.url, names=names)
+    return PublishOptions(site_url=workspace.site.url, names=names, files=_reader(folder))
+
+
+def _reader(folder: Path):  # type: ignore[no-untyped-def]
+    root = (folder / TEMPLATES).resolve()
+
+    def file(path: str) -> bytes | None:
+        found = (root / path).resolve()
+        return found.read_bytes() if found.is_relative_to(root) and found.is_file() else None
+
+    return file
+
+
+# ── Variables ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def names_for(workspace: Workspace, mail: str) -> VariableNames:
+    """The variables every sender of a mail provides: what one of them lacks, the mail may not use."""
+    site = workspace.site
+    always = PERSON_NAMES | SITE_NAMES | LINK_NAMES | CONTENT_NAMES | ROOT_NAMES
+    always |= {f"subscriber.{key}" for key in site.attributes}
+    if mail in {box.confirm_mail for box in workspace.boxes.values()}:
+        always |= {"links.confirm"}
+    ways = [frozenset(way) for campaign in workspace.campaigns.values() for way in _ways(workspace, campaign, mail)]
+    shared = frozenset.intersection(*ways) if ways else frozenset()
+    return VariableNames(always | shared)
+
+
+def _ways(workspace: Workspace, campaign: Campaign, mail: str) -> Iterator[frozenset[str]]:
+    """What each step of a campaign that sends this mail adds to the variables."""
+    event = _event_names(workspace.site, campaign)
+    for step in campaign.steps():
+        if getattr(step, "mail", "") != mail:
+            continue
+        offer = OFFER_NAMES if isinstance(step, Send) and step.offer else frozenset()
+        survey = frozenset() if isinstance(step, Send | Notify) else frozenset({"survey()"})
+        yield event | offer | survey
+    if campaign.stream and mail in campaign.own_mails:
+        yield frozenset()
+
+
+def _event_names(site: Site, campaign: Campaign) -> frozenset[str]:
+    """The event fields every entry of the campaign brings; none when one entry brings no event."""
+    fields: list[frozenset[str]] = []
+    for entry in campaign.entries:
+        if not isinstance(entry.rule, ByEvent):
+            return frozenset()
+        fields.append(frozenset(f"event.{name}" for name in _fields_of(site, entry.rule.event)))
+    return frozenset.intersection(*fields) if fields else frozenset()
+
+
+def _fields_of(site: Site, event: str) -> tuple[str, ...]:
+    declared = site.events.get(event)
+    return tuple(name for name, _ in declared.fields) if declared else _BUILT_IN_EVENTS.get(event, ())

@@ -15,6 +15,7 @@ from app.mail.css import cascade, declarations, read_sheet
 
 # derived from styles for old programs; a style that depends on data may lead to another guess
 _DERIVED = frozenset({"width", "height", "bgcolor", "align", "valign"})
+_ADDRESSES = frozenset({"href", "src", "action"})  # the serialiser escapes blanks in them
 _SPACE = re.compile(r"\s+")
 
 Step = tuple[str, ...]
@@ -83,7 +84,7 @@ def _attributes(element: etree._Element) -> Iterator[str]:
                 sorted(f"{item.name}:{_flat(item.value)}{item.is_important}" for item in cascade(declarations(value)))
             )
         elif name not in _DERIVED:
-            yield f"{name}={value}"
+            yield f"{name}={value.replace(' ', '%20') if name in _ADDRESSES else value}"
 
 
 def _flat(value: str) -> str:

@@ -228,10 +228,9 @@ class _Scanner:
             self.nodes.append(Markup(f"<!--[if{match['condition']}]><!-->"))
         elif kind == "bare_end":
             self.nodes.append(Markup("<!--<![endif]-->"))
-        elif kind == "doctype":
-            self.nodes.append(Markup(match[0]))
-        elif kind == "comment" and any(
-            self.holes[int(hole[1])].kind is Kind.STATEMENT for hole in HOLE.finditer(match[0])
+        elif kind == "doctype" or (
+            kind == "comment"
+            and any(self.holes[int(hole[1])].kind is Kind.STATEMENT for hole in HOLE.finditer(match[0]))
         ):
             self.nodes.append(Markup(match[0]))
 

@@ -154,7 +154,7 @@ class _Look:
 
     def _link(self, tag: Tag) -> Iterator[Problem]:
         href = tag.get("href")
-        if href is None or self.document.holes_in(href) and not self._static_target(href):
+        if href is None or (self.document.holes_in(href) and not self._static_target(href)):
             return
         target = self._static_target(href) or href
         if not target.strip():

@@ -34,6 +34,7 @@ def to_html(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
     for token in tokens:
         _dress(token)
     _free_buttons(tokens)
+    _free_surveys(tokens, pieces)
     html = str(dialect.renderer.render(tokens, dialect.options, {}))
     return tuple(_restored(_one_list(html, pieces), pieces))
 
@@ -119,6 +120,14 @@ def _free_buttons(tokens: list[Token]) -> None:
             continue
         if _make_buttons(token.children) and tokens[number - 1].type == "paragraph_open":
             tokens[number - 1].hidden = tokens[number + 1].hidden = True
+
+
+def _free_surveys(tokens: list[Token], pieces: tuple[Piece, ...]) -> None:
+    """A survey draws a table of its own: the paragraph that holds nothing else becomes a plain block."""
+    for number, token in enumerate(tokens):
+        found = _TOKEN.fullmatch(token.content.strip()) if token.type == "inline" else None
+        if found and pieces[int(found[1] or found[2])].text.startswith("survey("):
+            tokens[number - 1].tag = tokens[number + 1].tag = "div"
 
 
 def _make_buttons(children: list[Token]) -> bool:

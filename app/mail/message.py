@@ -136,7 +136,7 @@ def render(compiled: CompiledMail, person: Recipient, context: MailContext) -> M
     ready = _ready(compiled)
     try:
         return ready.message(person, context)
-    except (TemplateError, TypeError, ValueError, KeyError, AttributeError, ArithmeticError) as fault:
+    except (TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as fault:
         if isinstance(fault, headers.UnsendableAddress):
             raise
         raise RenderFault(f"{compiled.key} ({compiled.locale}): {fault}") from fault
@@ -227,9 +227,9 @@ class _Ready:
             "site": named(context.site, zone),
             "links": SimpleNamespace(
                 unsubscribe=links.unsubscribe, preferences=links.preferences, view=links.view, referral=links.referral,
-                confirm=links.confirm, magnet=magnets.__getitem__,
+                confirm=links.confirm, magnet=_Lookup(magnets, "magnet"),
             ),
-            "survey": surveys.__getitem__,
+            "survey": _Lookup(surveys, "survey"),
             "lang": self.compiled.locale,
             "dir": self.direction,
             "_images": context.image_url,
@@ -335,6 +335,21 @@ def _kind_fields(is_service: bool) -> str:
 def _from_fields(sender: Sender, way: str) -> str:
     reply = f"Reply-To: {headers.ascii_address(sender.reply_to)}\r\n" if sender.reply_to else ""
     return headers.mailbox("From", led(sender.name, way), sender.address) + reply
+
+
+class _Lookup:
+    """A function of templates that finds what was handed in."""
+
+    __slots__ = ("kind", "values")
+
+    def __init__(self, values: Mapping[str, object], kind: str) -> None:
+        self.values, self.kind = values, kind
+
+    def __call__(self, key: str) -> object:
+        found = self.values.get(key)
+        if found is None:
+            raise LookupError(f"no {self.kind} {key!r} was handed in")
+        return found
 
 
 def _counted(prefix: str, numbers: range) -> list[Markup]:

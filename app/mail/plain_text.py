@@ -10,8 +10,10 @@ import re
 from html import unescape
 
 from app.mail.bidi import RLM, first_strong
-from app.mail.document import HOLE, Document, End, Markup, Run, Tag
+from app.mail.document import CLOSE, HOLE, OPEN, Document, End, Markup, Run, Tag
 from app.mail.pieces import Kind
+from app.mail.source import direction
+from app.mail.values import digits
 
 _SKIPPED = frozenset({"head", "style", "script", "title", "object", "svg"})
 _VOID = frozenset({"br", "img", "hr", "meta", "link", "input", "area", "base", "col", "wbr", "source"})
@@ -39,19 +41,21 @@ _HIDDEN_CLASS = re.compile(r"\b(pv-)?preheader\b")
 _SPACE = re.compile(r"[ \t\n\r\f]+")
 _PADDING = re.compile("[\u034f\u200c\u200b\ufeff]+(?=\\s|\\Z)")
 _ADDRESS = re.compile(r"https?://\S*\Z|\S+@\S+\Z")
+_FILTERED = re.compile(r"\A\((.*)\)\|_[tac]\Z", re.DOTALL)
 _QUOTE, _UNQUOTE = "\ue002\n", "\n\ue003\n"
 BREAK, PARAGRAPH = "\n", "\n\n"
 
 
-def text_template(document: Document, direction: str) -> str:
+def text_template(document: Document, locale: str) -> str:
     """Template source of the text part; expressions are shown by the filter `_p`, links by number from `_l`."""
-    return _Writer(document, direction).template()
+    return _Writer(document, locale).template()
 
 
 class _Writer:
-    def __init__(self, document: Document, direction: str) -> None:
+    def __init__(self, document: Document, locale: str) -> None:
         self.document = document
-        self.direction = direction
+        self.locale = locale
+        self.direction = direction(locale)
         self.out: list[str] = []
         self.skip: list[str] = []  # the names of the open elements from the first hidden one on
         self.links: list[tuple[str, int]] = []
@@ -82,7 +86,7 @@ class _Writer:
             case Kind.EXPRESSION if piece.text.endswith("|_u"):
                 return "{{ " + piece.text.removesuffix("|_u") + "|_w }}"
             case Kind.EXPRESSION:
-                return "{{ (" + piece.text + ")|_p }}"
+                return "{{ (" + _FILTERED.sub(r"\1", piece.text) + ")|_p }}"
             case Kind.STATEMENT:
                 return "{% " + piece.text + " %}"
             case Kind.DATA:
@@ -103,7 +107,7 @@ class _Writer:
             alt = (tag.get("alt") or "").strip()
             self.out.append(f"[{unescape(alt)}]" if alt else "")
         elif tag.name == "li":
-            self.out.append(f"\n{self._bullet()} ")
+            self.out.append(f"{'' if self._is_at_line_start() else BREAK}{self._bullet()} ")
         elif tag.name in ("td", "th", "dd", "dt"):
             self.out.append(" · " if self._follows_cell() else BREAK)
         elif tag.name == "a":
@@ -133,7 +137,12 @@ class _Writer:
         if not self.lists or self.lists[-1] is None:
             return "  " * max(0, len(self.lists) - 1) + "-"
         self.lists[-1] += 1
-        return f"{self.lists[-1]}."
+        return digits(f"{self.lists[-1]}.", self.locale)
+
+    def _is_at_line_start(self) -> bool:
+        """Whether the text so far ends a line; conditions and loops take no room."""
+        tail = "".join(self.out[-6:])
+        return re.sub(f"(?:{OPEN}\\d+{CLOSE}| )+\\Z", "", tail).endswith("\n")
 
     def _follows_cell(self) -> bool:
         return bool(self.cells and self.cells[-1]) and not "".join(self.out[-2:]).endswith("\n")

@@ -14,9 +14,9 @@ from jinja2 import TemplateError, meta
 
 from app.core.problem import Problem
 from app.mail import encode
-from app.mail.components import SiteFacts
 from app.mail.compare import first_difference, same_mail
 from app.mail.compiled import CompiledMail, Refused
+from app.mail.components import SiteFacts
 from app.mail.document import HOLE, Document, End, Node, Run, Tag, Where, scan
 from app.mail.flatten import Flat, flatten, line_template
 from app.mail.front_matter import Located
@@ -102,8 +102,9 @@ def _compiled(
         mail, options, scan(flat.pieces), scan(flat.prologue), Numbering(mail.key, mail.front.topic, options.utm)
     )
     pictures = _prepare(draft)
-    text = _prologue(draft) + text_template(draft.document, mail.direction)
+    text = _prologue(draft) + text_template(draft.document, mail.locale)
     _add_pixel(draft.document)
+    _drop_marks(draft.document)
     html, is_inlined = _html(draft)
     subjects = {name: join(_plain(pieces)) for name, pieces in lines.items()}
     attachments, missing = attach(mail, options.files)
@@ -166,6 +167,11 @@ def _squeeze(document: Document) -> None:
         elif isinstance(node, Run) and not node.inside and depth <= 0:
             text = re.sub(r"[ \t]*\n\s*", "\n", node.text.replace("\u00a0", "&nbsp;"))
             document.nodes[at] = Run(re.sub(r"[ \t]{2,}", " ", text), node.inside, node.is_hidden)
+
+
+def _drop_marks(document: Document) -> None:
+    """`data-text` spoke to the text part only."""
+    document.nodes = [node.without("data-text") if isinstance(node, Tag) else node for node in document.nodes]
 
 
 def _add_pixel(document: Document) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from app.mail.values import Answer, Survey
 
 _REFUSED = frozenset({"unsafe_callable", "alters_data"})
 
@@ -91,9 +90,6 @@ def _variables(names: frozenset[str], items: int, is_true: bool) -> dict[str, ob
         unsubscribe="https://example.com/u", preferences="https://example.com/p", view="https://example.com/v",
         referral="https://example.com/r", confirm="https://example.com/k", magnet=lambda key: f"https://example.com/m/{key}",
     )  # fmt: skip
-    made["survey"] = lambda key: Survey(
-        key, (Answer("1", "https://example.com/s/1"), Answer("2", "https://example.com/s/2"))
-    )
     made["_l"] = _Addresses()
     made["_person"] = lambda number, url: escape(f"https://example.com/c/{number}")
     made["_pixel"] = Markup("")

@@ -17,11 +17,16 @@ from markupsafe import Markup, escape
 
 from app.mail import bidi, values
 from app.mail.source import direction
-from app.mail.values import Code, Money, Moment, Percent, Picture, Survey
+from app.mail.values import Code, Moment, Money, Percent, Picture, Survey
 
-_BUTTON = (
-    '<a href="{url}" style="display:inline-block; min-width:20px; padding:8px 10px; margin:2px; border:1px solid #8a8a8a; '
-    'border-radius:6px; color:inherit; text-align:center; text-decoration:none">{label}</a>'
+_ANSWER = Markup(
+    '<a href="{url}" style="display:block; padding:9px {side}px; border:1px solid #8fa79b; border-radius:6px; '
+    'color:#0b6b4f; font-size:15px; line-height:1.4; text-align:center; text-decoration:none">{label}</a>'
+)
+_CELL = Markup('<td dir="{way}" style="padding:2px; border:0">{answer}</td>')
+_ROWS = Markup(
+    '<table role="presentation" class="pv-survey" dir="{way}" width="100%" cellpadding="0" cellspacing="0" border="0" '
+    'style="width:100%; margin:0 0 18px 0; {layout}">{rows}</table>'
 )
 _PICTURE = Markup(
     '<img src="{}" alt="{}" width="{}" height="{}" border="0" style="display:block; max-width:100%; border:0">'
@@ -44,7 +49,7 @@ class Formats:
         if isinstance(value, Markup):
             return value
         if isinstance(value, Code):
-            return Markup('<bdi dir="ltr">{}</bdi>').format(bidi.clean_line(value.text))  # noqa: S704 - a constant
+            return Markup('<bdi dir="ltr">{}</bdi>').format(bidi.clean_line(value.text))
         if isinstance(value, Survey):
             return self._survey(value)
         if isinstance(value, Picture):
@@ -56,8 +61,20 @@ class Formats:
         return Markup(f"<bdi>{safe}</bdi>") if bidi.runs_against(text, self.direction) else safe  # noqa: S704 - escaped
 
     def _survey(self, survey: Survey) -> Markup:
-        made = [Markup(_BUTTON).format(url=answer.url, label=self.digits(answer.label)) for answer in survey.answers]  # noqa: S704
-        return Markup(" ").join(made)
+        """A scale stands in one row, answers in words below each other."""
+        is_scale = all(len(answer.label) <= 2 for answer in survey.answers)
+        cells = [
+            _CELL.format(
+                way=self.direction, answer=_ANSWER.format(url=url, side=0 if is_scale else 14, label=self.digits(label))
+            )
+            for label, url in ((answer.label, answer.url) for answer in survey.answers)
+        ]
+        rows = [Markup("").join(cells)] if is_scale else cells
+        return _ROWS.format(
+            way=self.direction,
+            layout="table-layout:fixed" if is_scale else "max-width:320px",
+            rows=Markup("").join(Markup("<tr>{}</tr>").format(row) for row in rows),
+        )
 
     def in_attribute(self, value: object) -> Markup:
         """Escaped for a quoted attribute, without isolates: attributes may be addresses."""
@@ -138,7 +155,7 @@ class Formats:
 
     def bidi(self, value: object) -> Markup:
         """Isolated whatever its letters say."""
-        return Markup("<bdi>{}</bdi>").format(self._plain(value))  # noqa: S704 - a constant
+        return Markup("<bdi>{}</bdi>").format(self._plain(value))
 
 
 @lru_cache(maxsize=64)
@@ -148,8 +165,8 @@ def formats(locale: str) -> Formats:
 
 def _filters(shown: Formats) -> dict[str, Callable[..., object]]:
     return {
-        "_t": shown.in_text, "_a": shown.in_attribute, "_q": shown.in_address, "_c": shown.in_style, "_u": shown.as_address,
-        "_p": shown.in_plain, "_w": shown.as_written,
+        "_t": shown.in_text, "_a": shown.in_attribute, "_q": shown.in_address, "_c": shown.in_style,
+        "_u": shown.as_address, "_p": shown.in_plain, "_w": shown.as_written,
         "date": shown.date, "time": shown.time, "digits": shown.digits, "money": shown.money,
         "percent": shown.percent, "code": shown.code, "bidi": shown.bidi,
     }  # fmt: skip

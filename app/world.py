@@ -29,6 +29,8 @@ class World:
     """16 random bytes."""
     monotonic: Callable[[], float]
     """Seconds since boot, for budgets."""
+    secret: bytes = b""
+    """Keys the draws of experiments and holdouts."""
 
     def transaction(self, intent: Intent = "write") -> AbstractContextManager[Session]:
         return self.database.transaction(intent)

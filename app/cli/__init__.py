@@ -1,0 +1,46 @@
+"""The commands of `parvar`. Each is loaded when it is called, so that `parvar check` does not wait for a database.
+
+Owns the names of the commands. Must not hold logic: a command reads its arguments, calls an action, prints the answer.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+COMMANDS = {
+    "run": ("app.cli.running", "run", "Run everything: web, worker and clock, in one process tree."),
+    "demo": ("app.cli.running", "demo", "Start the whole story on this machine and print the addresses to open."),
+    "web": ("app.cli.running", "web", "Run web processes only."),
+    "worker": ("app.cli.running", "worker", "Run the worker only: decide, deliver, ingest."),
+    "check": ("app.cli.files", "check", "Say everything that is wrong with campaigns and mails."),
+    "test": ("app.cli.rehearsing", "test", "Run the scenarios on a virtual clock."),
+    "apply": ("app.cli.publishing", "apply", "Publish the files."),
+    "migrate": ("app.cli.migrating", "migrate", "Bring the database to the form this version needs."),
+}
+
+
+class Commands(click.Group):
+    """The group of commands, each imported upon its first use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, name, _ = COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, about) for name, (_, _, about) in COMMANDS.items()])
+
+
+@click.command(cls=Commands)
+@click.version_option(package_name="parvar")
+def main() -> None:
+    """Parvar, an email nurture engine: campaigns as files, honest engagement, mail that survives a pulled plug."""

@@ -1,0 +1,59 @@
+"""Commands about files: `check`.
+
+Owns how findings are printed. Must not find any.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from app.actions.inspect import inspect_folder
+from app.core.problem import Problem
+
+
+@click.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON, for tools.")
+@click.option("--strict", is_flag=True, help="Warnings count as errors.")
+def check(folder: Path, as_json: bool, strict: bool) -> None:
+    """Say everything that is wrong with campaigns and mails below FOLDER, with file, line, column and the mending.
+
+    Exit code 1 when there are errors, 0 otherwise.
+    """
+    problems = inspect_folder(folder, date.today()).problems
+    if as_json:
+        click.echo(json.dumps([asdict(problem) for problem in problems], ensure_ascii=False, indent=1))
+    else:
+        print_problems(problems)
+    if any(problem.is_error or strict for problem in problems):
+        sys.exit(1)
+
+
+def print_problems(problems: Sequence[Problem]) -> None:
+    """A line for each finding, its mending below, and the sum at the end."""
+    console = Console(soft_wrap=True, highlight=False)
+    for problem in problems:
+        colour = "red" if problem.is_error else "yellow"
+        place = f"{problem.file}:{problem.line}:{problem.column}"
+        console.print(Text.assemble((place, "bold"), "  ", (problem.message, colour), "  ", (problem.code, "dim")))
+        for line in problem.fix.splitlines():
+            console.print(Text(f"    {line}", style="dim"))
+    counted = Counter(problem.severity for problem in problems)
+    console.print(_sum(counted["error"], counted["warning"]))
+
+
+def _sum(errors: int, warnings: int) -> Text:
+    if not errors and not warnings:
+        return Text("Nothing to complain about.", style="green")
+    words = [f"{errors} error{'s' if errors != 1 else ''}", f"{warnings} warning{'s' if warnings != 1 else ''}"]
+    return Text(", ".join(words), style="red" if errors else "yellow")

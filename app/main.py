@@ -1,0 +1,72 @@
+"""The roof: the only wiring. Builds the World and the web application from settings.
+
+Owns which real clock, database, keys and folders the house is given. Nothing below imports it, but the command line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.core.instants import Instant, Span
+from app.links import Key, Links
+from app.settings import Settings, read
+from app.store import releases
+from app.store.engine import Database, open_database
+from app.world import World
+
+
+def build_world(settings: Settings) -> World:
+    """The world as it is: the machine's clock, the configured database, keys made of the secret."""
+    database = open_database(settings.database_url)
+    return World(
+        settings=settings,
+        database=database,
+        links=build_links(settings),
+        now=DemoClock(database, wall) if settings.demo else wall,
+        wall=wall,
+        new_id=lambda: secrets.token_bytes(16),
+        monotonic=time.monotonic,
+        secret=derived(settings.secret, "experiments"),
+    )
+
+
+def build_links(settings: Settings) -> Links:
+    """Signed links: the present secret signs, former ones still verify. Keys are numbered from the oldest, 1."""
+    every = (*reversed(settings.old_secrets), settings.secret)
+    keys = tuple(Key(number, derived(secret, "links")) for number, secret in enumerate(every, 1))
+    return Links(tuple(reversed(keys)), settings.base_url, settings.tracking_base)
+
+
+def derived(secret: str, purpose: str) -> bytes:
+    """A key of its own for each purpose, so that one that leaks opens nothing else (BLAKE2b, RFC 7693)."""
+    return hashlib.blake2b(purpose.encode(), key=hashlib.sha512(secret.encode()).digest(), digest_size=32).digest()
+
+
+def wall() -> Instant:
+    return time.time_ns() // 1_000
+
+
+@dataclass
+class DemoClock:
+    """The demo's clock: the machine's, moved forward by what the control row says. Read at most four times a second."""
+
+    database: Database
+    wall: Callable[[], Instant]
+    _offset: Span = 0
+    _read_at: float = -1.0
+
+    def __call__(self) -> Instant:
+        if time.monotonic() - self._read_at > 0.25:
+            with self.database.transaction("read") as session:
+                self._offset = releases.control(session).demo_offset
+            self._read_at = time.monotonic()
+        return self.wall() + self._offset
+
+
+def settings_from_environment() -> Settings:
+    return read(os.environ)

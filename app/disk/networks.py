@@ -9,7 +9,6 @@ import threading
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -125,8 +124,7 @@ def _spans(path: Path, faults: list[str]) -> Iterable[Span]:
             faults.append(f"{path.name}:{number}: {fault}")
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """What is kept of where a request came from: both '' when the address is unknown."""
 
     network: str

@@ -5,8 +5,8 @@ Must not judge: a touch is raw, who or what made it is decided later and more th
 """
 
 import json
-from dataclasses import dataclass
-from typing import Final
+from json.encoder import encode_basestring_ascii as quoted
+from typing import Final, NamedTuple
 
 from app.core.instants import Instant
 from app.core.verdicts import Request
@@ -16,8 +16,7 @@ LAYOUT: Final = 1
 LONGEST_AGENT: Final = 400
 
 
-@dataclass(frozen=True, slots=True)
-class MailTouch:
+class MailTouch(NamedTuple):
     """Message id, mail version, link number (0 for an open), the browser's name, and where it came from.
 
     `network` is a keyed hash of the /24 or /48, '' when unknown; `label` names the configured network list
@@ -35,17 +34,9 @@ class MailTouch:
 
 def touch_fact(kind: FactKind, at: Instant, fact_id: bytes, touch: MailTouch) -> Fact:
     """The fact to append: kind is OPEN or CLICK."""
-    line = (
-        LAYOUT,
-        touch.message,
-        touch.version,
-        touch.link,
-        touch.agent[:LONGEST_AGENT],
-        touch.network,
-        touch.label,
-        touch.request,
-    )
-    return Fact(kind, at, fact_id, json.dumps(line, separators=(",", ":")).encode())
+    head = f"[{LAYOUT},{touch.message},{touch.version},{touch.link}"
+    tail = f'{quoted(touch.agent[:LONGEST_AGENT])},"{touch.network}",{quoted(touch.label)},"{touch.request}"]'
+    return Fact(kind, at, fact_id, f"{head},{tail}".encode())
 
 
 def read_touch(fact: Fact) -> MailTouch:

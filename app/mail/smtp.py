@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from enum import Enum, auto
 from functools import cached_property
 from ssl import SSLContext
 from typing import Final
@@ -116,6 +117,11 @@ class SmtpTransport:
         self._rest = min(max(self._rest * 2, FIRST_REST), LONGEST_REST)
         self._rests_until = self.clock() + self._rest
 
+    @property
+    def has_idle(self) -> bool:
+        with self._lock:
+            return bool(self._idle)
+
     @cached_property
     def _tls(self) -> SSLContext:
         return tls_context(self.relay)
@@ -133,6 +139,14 @@ class SmtpTransport:
             wires = tuple(self._wires)
         for wire in wires:
             wire.wake()
+
+
+class Leaving(Enum):
+    """What a worker without work is told."""
+
+    STAY = auto()
+    GO = auto()
+    LAST = auto()
 
 
 class _Shift:
@@ -153,6 +167,7 @@ class _Shift:
         self._is_dry = False
         self._over = ""
         self._error: BaseException | None = None
+        self.fault: RelayFault | None = None
         self._pace = _Pace(transport.relay.limits.rate, stopped)
 
     def run(self) -> None:
@@ -200,11 +215,14 @@ class _Shift:
             self._threads[index].join()
             index += 1
 
-    def leave(self) -> bool:
-        """A worker goes home. True when it was the last: whatever was given back is its to settle."""
+    def leave(self, fault: RelayFault | None) -> Leaving:
+        """May a worker go home? Not while something was given back that it has a session for."""
         with self._lock:
+            is_alone = self._working == 1
+            if self._returned and not self.over and (fault is None or (is_alone and self.transport.has_idle)):
+                return Leaving.STAY
             self._working -= 1
-            return self._working == 0
+            return Leaving.LAST if is_alone else Leaving.GO
 
     # ------------------------------------------------------------ items
 
@@ -251,15 +269,26 @@ class _Worker:
         self._first: Item | None = None
 
     def run(self) -> None:
+        leaving, fault = Leaving.STAY, None
+        while leaving is Leaving.STAY:
+            try:
+                fault = self._work()
+            except BaseException as error:  # noqa: BLE001 - raised again by the thread that called send()
+                self._shift.fail(error)
+            if self._first:
+                self._shift.give_back(self._first)
+                self._first = None
+            leaving = self._shift.leave(fault)
+        if leaving is Leaving.LAST:
+            self._clear_up(fault)
+
+    def _work(self) -> RelayFault | None:
+        """Session after session until there is no more to do, or no session to be had."""
         fault: RelayFault | None = None
-        try:
-            while fault is None and (item := self.take()):
-                self._first = item
-                fault = self._serve()
-        except BaseException as error:  # noqa: BLE001 - raised again by the thread that called send()
-            self._shift.fail(error)
-        finally:
-            self._go_home(fault)
+        while fault is None and (item := self.take()):
+            self._first = item
+            fault = self._serve()
+        return fault
 
     def _serve(self) -> RelayFault | None:
         """One session's worth of mails; the fault when there is no session to be had."""
@@ -274,17 +303,13 @@ class _Worker:
             transport.release(session, may_keep=may_keep)
         return None
 
-    def _go_home(self, fault: RelayFault | None) -> None:
-        """The others may still have sessions: only the last one out says that the relay is at fault."""
-        if self._first:
-            self._shift.give_back(self._first)
-        if not self._shift.leave():
-            return
-        if fault:
+    def _clear_up(self, fault: RelayFault | None) -> None:
+        """Others may have had sessions: only the last one out can say that the relay is at fault."""
+        items = self._shift.returned()
+        if fault and items:
             self.relay_failed(fault)
-        outcome = fault or NotTried(self._shift.over or "the transport stopped")
-        for item in self._shift.returned():
-            self.settle(item, outcome)
+        for item in items:
+            self.settle(item, self._shift.fault or NotTried(self._shift.over or "the transport stopped"))
 
     # ------------------------------------------------------------ Work
 
@@ -325,6 +350,7 @@ class _Worker:
 
     def relay_failed(self, fault: RelayFault) -> None:
         self._shift.transport.rest()
+        self._shift.fault = self._shift.fault or fault
         self._shift.end(f"the relay failed at {fault.stage.value}: {fault.text}")
 
 

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from app.actions.shelf import Shelf, Shelved
 from app.core.address import provider
 from app.core.instants import HOUR, MINUTE, Instant
 from app.core.nurture import advance
+from app.store.engine import StoreError
 from app.store.loading import Loaded, load_people
 from app.store.people import park, take_due
 from app.store.saving import Context, Decided, save_people
@@ -45,7 +45,7 @@ def advance_due(world: World, shelf: Shelf, batch: int = BATCH) -> Ticked:
     """Decide about the next people who are due."""
     try:
         return _one_batch(world, shelf, batch)
-    except SQLAlchemyError as error:
+    except StoreError as error:
         if batch == 1:
             raise
         log.warning("advance_batch_failed", error=type(error).__name__)
@@ -119,7 +119,7 @@ def _one_by_one(world: World, shelf: Shelf, limit: int) -> Ticked:
     for _ in range(limit):
         try:
             ticked = _one_batch(world, shelf, 1)
-        except SQLAlchemyError as error:
+        except StoreError as error:
             parked += _park_first(world, error)
             continue
         decided += ticked.decided
@@ -129,7 +129,7 @@ def _one_by_one(world: World, shelf: Shelf, limit: int) -> Ticked:
     return Ticked(decided, parked, is_more=True)
 
 
-def _park_first(world: World, error: SQLAlchemyError) -> int:
+def _park_first(world: World, error: StoreError) -> int:
     now = world.now()
     with world.transaction("write") as session:
         ids = take_due(session, now, 1)

@@ -22,6 +22,7 @@ class Draw(StrEnum):
     CHANCE = "chance"
     SPLIT = "split"
     HOLDOUT = "holdout"
+    STAGGER = "stagger"
 
 
 def drawn(secret: bytes, domain: Draw, campaign: str, name: str, public_id: bytes) -> int:
@@ -41,6 +42,11 @@ def chance(secret: bytes, name: str, public_id: bytes, share: float) -> bool:
 def is_held_out(secret: bytes, campaign: str, public_id: bytes, share: float) -> bool:
     """Whether this person's runs of a campaign are ghosts, for a holdout of `share` (0..1)."""
     return drawn(secret, Draw.HOLDOUT, campaign, "", public_id) < _bound(share)
+
+
+def staggered(secret: bytes, campaign: str, step: str, public_id: bytes, span: int) -> int:
+    """This person's place, 0 up to `span`, when the overdue mails of a step are spread over the list."""
+    return drawn(secret, Draw.STAGGER, campaign, step, public_id) * span // _SPACE
 
 
 def split_arm(draw: int, shares: Sequence[tuple[str, float]]) -> str | None:

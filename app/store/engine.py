@@ -16,12 +16,15 @@ from typing import Literal, TypeAlias
 from flask import Flask
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.store.base import db
 from app.store.gate import Gate
 
 Intent: TypeAlias = Literal["read", "write"]
+StoreError: TypeAlias = SQLAlchemyError
+"""What goes wrong with the database, for those who may not know which library speaks to it."""
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
@@ -50,6 +53,24 @@ class Database:
             if intent == "write":
                 session.connection(execution_options={"parvar_write": True})
             yield session
+
+    @contextmanager
+    def exclusive(self) -> Iterator[Connection]:
+        """A connection in one writing transaction in which tables may be rebuilt: foreign keys are not watched."""
+        with self._turn("write"), self.engine.connect() as connection:
+            connection = connection.execution_options(parvar_write=True)
+            self._watch_keys(connection, is_on=False)
+            try:
+                with connection.begin():
+                    yield connection
+            finally:
+                self._watch_keys(connection, is_on=True)
+
+    def _watch_keys(self, connection: Connection, *, is_on: bool) -> None:
+        """SQLite heeds this setting outside a transaction only."""
+        driver = connection.connection.dbapi_connection
+        if self.is_sqlite and driver is not None:
+            driver.execute(f"PRAGMA foreign_keys={'ON' if is_on else 'OFF'}")  # type: ignore[attr-defined]
 
     def _turn(self, intent: Intent) -> AbstractContextManager[None]:
         return self._gate.passed() if self._gate and intent == "write" else nullcontext()

@@ -185,7 +185,16 @@ class _Writer:
         if self.direction != "rtl" or not line.strip() or self._is_address(line.strip()):
             return line
         is_plain = HOLE.search(line) is None
-        return line if is_plain and first_strong(line) == "rtl" and not line[:1].isdigit() else RLM + line
+        if is_plain and first_strong(line) == "rtl" and not line[:1].isdigit():
+            return line
+        start = self._after_statements(line)  # a loop repeats what stands after its own mark
+        return line if start == len(line) else line[:start] + RLM + line[start:]
+
+    def _after_statements(self, line: str) -> int:
+        at = 0
+        while (match := HOLE.match(line, at)) and self.document.holes[int(match[1])].kind is Kind.STATEMENT:
+            at = match.end()
+        return at
 
     def _is_address(self, line: str) -> bool:
         if not HOLE.search(line):

@@ -5,11 +5,12 @@ Owns `db` and `Base`. `db.session` is not used anywhere: transactions come from 
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias, cast
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import BigInteger, ColumnElement, Index, Integer, LargeBinary, MetaData
-from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, mapped_column
+from sqlalchemy import BigInteger, ColumnElement, Index, Integer, LargeBinary, MetaData, Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session, mapped_column
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -38,3 +39,22 @@ db = SQLAlchemy(model_class=Base)
 def partial_index(name: str, *columns: InstrumentedAttribute[Any], where: ColumnElement[bool]) -> Index:
     """An index over the rows a condition picks, on both databases."""
     return Index(name, *columns, sqlite_where=where, postgresql_where=where)
+
+
+# ── Statements both databases know, each in its own words ────────────────────────────────────────────────────────────
+
+Upsert: TypeAlias = "postgresql.Insert | sqlite.Insert"
+
+
+def table_of(model: type[Base]) -> Table:
+    """The table behind a model: statements on it pass by the session's bookkeeping."""
+    return cast(Table, model.__table__)
+
+
+def is_sqlite(session: Session) -> bool:
+    return session.get_bind().dialect.name == "sqlite"
+
+
+def upsert(session: Session, model: type[Base]) -> Upsert:
+    """An INSERT that can say ON CONFLICT."""
+    return sqlite.insert(table_of(model)) if is_sqlite(session) else postgresql.insert(table_of(model))

@@ -70,7 +70,7 @@ class Database:
         """SQLite heeds this setting outside a transaction only."""
         driver = connection.connection.dbapi_connection
         if self.is_sqlite and driver is not None:
-            driver.execute(f"PRAGMA foreign_keys={'ON' if is_on else 'OFF'}")  # type: ignore[attr-defined]
+            driver.execute(f"PRAGMA foreign_keys={'ON' if is_on else 'OFF'}")
 
     def _turn(self, intent: Intent) -> AbstractContextManager[None]:
         return self._gate.passed() if self._gate and intent == "write" else nullcontext()

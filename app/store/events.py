@@ -37,6 +37,8 @@ class EventRow(Base):
     provider: Mapped[str] = mapped_column(String(32), default="")
     value: Mapped[int] = mapped_column(BigInteger, default=0)
     currency: Mapped[str] = mapped_column(String(3), default="")
+    products: Mapped[str] = mapped_column(Text, default="")
+    """What an order held, each product between two unit separators, so that one can be looked for in SQL."""
     verdict: Mapped[str] = mapped_column(String(8), default="")
     """Empty for facts nobody judges; pending, human, machine or unknown for opens, clicks and visits."""
     verdict_reason: Mapped[str] = mapped_column(String(32), default="")

@@ -67,6 +67,7 @@ Index(
 )
 partial_index(
     "ix_message_due",
+    MessageRow.mail_class,
     MessageRow.lane,
     MessageRow.rank,
     MessageRow.due_at,

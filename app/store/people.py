@@ -72,7 +72,7 @@ class SubscriberRow(Base):
     __table_args__ = (
         Index("ix_subscriber_stage", "stage", "id"),
         Index("ix_subscriber_kind", "kind", "id"),
-        Index("ix_subscriber_weight", "weight"),
+        Index("ix_subscriber_weight", "landmark", "weight"),
     )
 
 

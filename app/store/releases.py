@@ -15,7 +15,7 @@ from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, LargeBin
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.core.instants import Instant
-from app.store.base import At, Base, Id, RowId
+from app.store.base import At, Base, Id, RowId, upsert
 from app.store.runs import RunRow
 
 
@@ -133,11 +133,26 @@ def control(session: Session) -> Control:
     return Control(row.release_id, row.version, row.is_killed, row.is_paused, row.demo_offset)
 
 
+def begin(session: Session, generation: bytes) -> bool:
+    """Lay the control row of a new database; False when it is there already.
+
+    `generation` is 16 random bytes that name this database for good: a node that knows another one does not send.
+    """
+    statement = upsert(session, ControlRow).on_conflict_do_nothing().returning(ControlRow.id)
+    values = {"is_killed": False, "is_paused": False, "demo_offset": 0, "version": 0}
+    return session.scalar(statement.values(id=CONTROL, generation=generation, **values)) is not None
+
+
+def generation(session: Session) -> bytes | None:
+    """The name of this database, None before `begin`."""
+    return session.scalar(select(ControlRow.generation).filter_by(id=CONTROL))
+
+
 def sources_of(session: Session, release_id: int) -> dict[str, str]:
     """Every file of a release: path → text."""
     manifest: dict[str, str] = json.loads(session.scalars(select(ReleaseRow.manifest).filter_by(id=release_id)).one())
     rows = session.execute(select(SourceRow.digest, SourceRow.text).where(SourceRow.digest.in_(manifest.values())))
-    texts = {digest: text for digest, text in rows}
+    texts = {row.digest: row.text for row in rows}
     return {path: texts[digest] for path, digest in manifest.items()}
 
 
@@ -154,7 +169,7 @@ def service_mails(session: Session) -> dict[str, bool]:
     query = select(MailVersionRow.mail, MailVersionRow.is_service).join(
         LiveMailRow, LiveMailRow.version_id == MailVersionRow.id
     )
-    return {mail: is_service for mail, is_service in session.execute(query)}
+    return {row.mail: row.is_service for row in session.execute(query)}
 
 
 def versions_followed(session: Session) -> Sequence[tuple[str, str]]:

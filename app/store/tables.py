@@ -1,0 +1,18 @@
+"""The tables: every model of the store, imported once, so that the metadata is whole.
+
+Owns nothing but the list. A new file with tables is named here, or migrations would not see it.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import MetaData
+
+from app.store import events, ledgers, messages, people, releases, runs, waking
+from app.store.base import Base
+
+ROOMS = (events, ledgers, messages, people, releases, runs, waking)
+
+
+def metadata() -> MetaData:
+    """All tables."""
+    return Base.metadata

@@ -1,4 +1,4 @@
-"""Made-up conditions and people for property tests: what is asked, whom it is asked of, and a slow, plain second opinion.
+"""Made-up conditions and people for property tests: what is asked, of whom, and a slow, plain second opinion.
 
 Owns the hypothesis strategies that evaluation, next change and the database's answer are held against.
 The texts are Persian as often as not, values are missing as often as not, and instants crowd around the edges.
@@ -311,9 +311,9 @@ def scopes() -> st.SearchStrategy[Scope]:
     return st.one_of(st.just(EVER), began)
 
 
-def rules(half_life: st.SearchStrategy[Span] = st.sampled_from(HALF_LIVES)) -> st.SearchStrategy[Rules]:
+def rules() -> st.SearchStrategy[Rules]:
     """No kinds and segments: `ruled` adds them."""
-    return half_life.map(
+    return st.sampled_from(HALF_LIVES).map(
         lambda span: Rules(stages=STAGES, half_life=span, order_gap=DAY, secret=b"a secret of the tests")
     )
 
@@ -333,12 +333,14 @@ def ruled() -> st.SearchStrategy[Rules]:
     )
 
 
-def views(
-    rules: st.SearchStrategy[Rules] = rules(), scopes: st.SearchStrategy[Scope] = scopes()
-) -> st.SearchStrategy[View]:
-    return st.builds(
-        View, subscriber=people(), facts=fact_lists().map(FactLog), now=st.just(NOW), rules=rules, scope=scopes
-    )
+@st.composite
+def views(draw: st.DrawFn, with_rules: bool = False) -> View:
+    """A person, what happened to her, and a scope; `with_rules` adds kinds, segments and rungs."""
+    site = draw(_RULED if with_rules else _RULES)
+    return View(draw(people()), FactLog(draw(_FACTS)), NOW, site, draw(_SCOPES))
+
+
+_RULES, _RULED, _SCOPES, _FACTS = rules(), ruled(), scopes(), fact_lists()
 
 
 # ── A slow and plain second opinion ──────────────────────────────────────────────────────────────────────────────────
@@ -363,7 +365,9 @@ def asked_again(view: View, watched: Condition) -> View:
     person = view.subscriber
     person = replace(person, timers=_looked_at_timers(view, watched))
     view = replace(view, subscriber=person)
-    members = {key: view.now for key, rule in view.rules.segments.items() if _holds(rule, view)}
+    members = {
+        key: person.segments.get(key, view.now) for key, rule in view.rules.segments.items() if _holds(rule, view)
+    }
     kind = next((key for key, rule in view.rules.kinds if _holds(rule, view)), "none")
     stage = _stage(view)
     since = person.stage_since if stage == person.stage else view.now

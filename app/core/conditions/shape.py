@@ -116,7 +116,7 @@ def _name(word: Word) -> Named:
 
 def _explain_name(word: Word) -> FaultError:
     known = [*map(str, Name), *FUNCTIONS]
-    near = get_close_matches(plain(word.text)[:40].lower(), known, n=1, cutoff=0.6)
+    near = get_close_matches(plain(word.text)[:40].lower(), known, n=1, cutoff=0.75)
     message = f"there is no name `{word.text[:40]}`"
     if near:
         right = FUNCTIONS[near[0]].example if near[0] in FUNCTIONS else near[0]

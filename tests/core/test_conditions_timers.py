@@ -123,6 +123,7 @@ def test_looking_only_when_facts_arrive_finds_when_the_score_crossed(clicks: lis
     person = replace(BOB, landmark=NOW - 2 * DAY, created_at=NOW - 2 * DAY)
     view = View(person, FactLog(), NOW - 2 * DAY, rules)
     for at in (NOW - 2 * DAY, *arrivals, NOW):
+        view = looked(source, replace(view, now=at))  # first as it stood before the news
         view = looked(source, _scored(view, arrivals, at))
     plain, since = condition(part), None
     for at in sorted({*arrivals, *range(NOW - 2 * DAY, NOW, GRID), NOW}):

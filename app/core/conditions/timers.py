@@ -29,6 +29,8 @@ def timers(condition: Condition, view: View, not_before: Instant | None = None) 
 
     `view.subscriber.timers` holds what is known so far. A timer not known yet begins no earlier than `not_before`:
     the later of the instant the rule went live and of the last look, where the caller has it (else first sight).
+    Stored state shows no past: whoever brings facts that change it asks twice at the instant of the first of them,
+    with the state before and with the state after; so a lapse in between is not overlooked.
     """
     earlier = replace(view, scope=EVER)
     return {held.digest: _since(held, earlier, not_before) for held in _held(condition)}

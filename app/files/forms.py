@@ -5,6 +5,7 @@ Owns unknown and missing keys and the choice between forms by their first key. M
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
@@ -100,6 +101,7 @@ class Form(Shape[T_co]):
         self, name: str, fields: tuple[Field[object], ...], build: Callable[[Record], T_co], about: str = ""
     ) -> None:
         self.name, self.fields, self.build, self.about = name, fields, build, about
+        self.slug = re.sub(r"[^a-z0-9]+", "-", name)
         self.by_key = {field.key: field for field in fields}
         self.label = f"a block of keys ({listed(self.by_key)})" if len(fields) < 9 else "a block of keys"
         shown = [field for field in fields if field.is_needed] or list(fields[:1])
@@ -149,7 +151,7 @@ class Form(Shape[T_co]):
         report_unknown_key(key, self.by_key, reading)
 
     def schema(self, definitions: Definitions) -> dict[str, Data]:
-        return definitions.reference(self.name, lambda: self._schema(definitions))
+        return definitions.reference(self.slug, lambda: self._schema(definitions))
 
     def _schema(self, definitions: Definitions) -> dict[str, Data]:
         properties: dict[str, Data] = {}

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Final, TypeVar, cast
 
 from app.core.boxes import Box
-from app.core.campaign import Campaign, Step, Steps, Use
+from app.core.campaign import Campaign, Step, Steps, Use, sealed
 from app.core.identity import identified
 from app.core.offers import Content, Offer, Survey
 from app.core.problem import Problem
@@ -281,7 +281,7 @@ def assembled(drafts: Drafts) -> Workspace:
         fragments=MappingProxyType(fragments),
         people=people,
         content=drafts.by_key(FileKind.CONTENT, Content),
-        campaigns=MappingProxyType({key: identified(each, fragments) for key, each in campaigns.items()}),
+        campaigns=MappingProxyType({key: sealed(identified(each, fragments)) for key, each in campaigns.items()}),
         scenarios=tuple(_scenarios(drafts, people)),
         mails=mails_of(drafts.sources),
         allowed=tuple(_allowed(drafts)),

@@ -322,6 +322,8 @@ _HELD = maybe(
 _MAIL_PARTS = (_SUBJECT, _CONTAINS, _OFFER)
 _EXPECTED = (
     _EXPECT_MAIL,
+    _BY,
+    _AT,
     *_MAIL_PARTS,
     _EXPECT_STAGE,
     _EXPECT_KIND,
@@ -330,8 +332,6 @@ _EXPECTED = (
     _EXPECT_TAG,
     _NOTIFIED,
     _HELD,
-    _BY,
-    _AT,
 )
 
 

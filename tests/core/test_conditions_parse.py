@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import pickle
+import re
 import time
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.conditions import Condition, parse
+from app.core.conditions.functions import FUNCTIONS
 from app.core.conditions.tree import And, Compare, Deed, Happened, Name, Named, Not, OneOf, Op, Or, Tagged
 from app.core.facts import FactKind
 from app.core.instants import DAY
@@ -264,3 +267,22 @@ def test_needs_ask_for_the_newest_facts_that_can_matter_and_no_others() -> None:
 @given(cases.conditions(cases.run_sources()))
 def test_texts_of_a_tree_are_in_nfc(asked: Condition) -> None:
     assert unicodedata.is_normalized("NFC", str(asked))
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "conditions.md"
+
+
+def test_the_reference_page_names_every_name_function_option_and_code() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    for function in FUNCTIONS:
+        assert re.search(rf"`{function}\(", page), function
+    for word in (*Name, *(f"{option}=" for each in FUNCTIONS.values() for option in each.options)):
+        assert re.search(rf"[`( ]{word}", page), word
+    for code in {code for _, _, code, _ in WRONG}:
+        assert f"`{code.removeprefix('condition-')}`" in page, code
+
+
+def test_the_examples_given_with_errors_are_right_themselves() -> None:
+    for function in FUNCTIONS.values():
+        example = f"{function.example} == 'x'" if function.gives_value else function.example
+        assert isinstance(parse(example), Condition), example

@@ -8,8 +8,9 @@ Must not know how a condition is written, stored or explained. Unknown follows S
 from __future__ import annotations
 
 import math
+import operator
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from typing import Final, TypeAlias, assert_never
 
@@ -140,7 +141,7 @@ def value_of(operand: Operand, view: View) -> Value | None:
     """What the operand is for this person now; None when it is missing."""
     match operand:
         case Named(name):
-            return _named(name, view)
+            return _NAMED[name](view)
         case AttributeOf(key):
             return _finite(view.subscriber.attributes.get(key))
         case AnswerTo():
@@ -154,46 +155,6 @@ def value_of(operand: Operand, view: View) -> Value | None:
 
 def _finite(value: Value | None) -> Value | None:
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _named(name: Name, view: View) -> Value | None:
-    person = view.subscriber
-    match name:
-        case Name.STAGE | Name.KIND | Name.LOCALE | Name.COUNTRY | Name.SOURCE | Name.BOX:
-            return _word(name, view)
-        case Name.SCORE:
-            return score_at(view, view.now)
-        case Name.FIT:
-            return person.fit
-        case Name.CONFIRMED:
-            return person.confirmed_at is not None
-        case Name.ORDERS:
-            return person.orders
-        case Name.REVENUE:
-            return person.revenue
-        case Name.REFERRALS:
-            return person.referrals
-        case Name.REFERRED:
-            return person.is_referred
-        case _:
-            assert_never(name)
-
-
-def _word(name: Name, view: View) -> str | None:
-    person = view.subscriber
-    match name:
-        case Name.STAGE:
-            return person.stage
-        case Name.KIND:
-            return person.kind
-        case Name.LOCALE:
-            return person.locale or None
-        case Name.COUNTRY:
-            return person.country or None
-        case Name.SOURCE:
-            return person.source or None
-        case _:
-            return person.box or None
 
 
 def score_at(view: View, instant: Instant) -> float:
@@ -210,6 +171,40 @@ def growth(view: View, instant: Instant) -> float:
     return math.pow(2.0, max(-_HIGHEST_POWER, min(_HIGHEST_POWER, power)))
 
 
+_NAMED: Final[Mapping[Name, Callable[[View], Value | None]]] = {
+    Name.STAGE: lambda view: view.subscriber.stage,
+    Name.KIND: lambda view: view.subscriber.kind,
+    Name.SCORE: lambda view: score_at(view, view.now),
+    Name.FIT: lambda view: view.subscriber.fit,
+    Name.LOCALE: lambda view: view.subscriber.locale or None,
+    Name.COUNTRY: lambda view: view.subscriber.country or None,
+    Name.SOURCE: lambda view: view.subscriber.source or None,
+    Name.BOX: lambda view: view.subscriber.box or None,
+    Name.CONFIRMED: lambda view: view.subscriber.confirmed_at is not None,
+    Name.ORDERS: lambda view: view.subscriber.orders,
+    Name.REVENUE: lambda view: view.subscriber.revenue,
+    Name.REFERRALS: lambda view: view.subscriber.referrals,
+    Name.REFERRED: lambda view: view.subscriber.is_referred,
+}
+# Text compares by code point, which is how Python, SQLite and PostgreSQL under COLLATE "C" order it.
+_ON_TEXTS: Final[Mapping[Op, Callable[[str, str], bool]]] = {
+    Op.EQ: operator.eq,
+    Op.NE: operator.ne,
+    Op.LT: operator.lt,
+    Op.LE: operator.le,
+    Op.GT: operator.gt,
+    Op.GE: operator.ge,
+}
+_ON_NUMBERS: Final[Mapping[Op, Callable[[float, float], bool]]] = {
+    Op.EQ: operator.eq,
+    Op.NE: operator.ne,
+    Op.LT: operator.lt,
+    Op.LE: operator.le,
+    Op.GT: operator.gt,
+    Op.GE: operator.ge,
+}
+
+
 def nfc(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
@@ -219,47 +214,14 @@ def _compared(operand: Operand, op: Op, value: Constant, view: View) -> Ternary:
         return compare_numbers(view.subscriber.weight, op, value * growth(view, view.now))
     seen = value_of(operand, view)
     if isinstance(seen, str):
-        return _texts(nfc(seen), op, value) if isinstance(value, str) else None
+        return _ON_TEXTS[op](nfc(seen), value) if isinstance(value, str) else None
     if isinstance(seen, bool | tuple) or seen is None or isinstance(value, str):
         return None
     return compare_numbers(seen, op, value)
 
 
-def _texts(seen: str, op: Op, value: str) -> bool:
-    """Text compares by code point, which is how Python, SQLite and PostgreSQL under COLLATE "C" order it."""
-    match op:
-        case Op.EQ:
-            return seen == value
-        case Op.NE:
-            return seen != value
-        case Op.LT:
-            return seen < value
-        case Op.LE:
-            return seen <= value
-        case Op.GT:
-            return seen > value
-        case Op.GE:
-            return seen >= value
-        case _:
-            assert_never(op)
-
-
 def compare_numbers(seen: float, op: Op, value: float) -> bool:
-    match op:
-        case Op.EQ:
-            return seen == value
-        case Op.NE:
-            return seen != value
-        case Op.LT:
-            return seen < value
-        case Op.LE:
-            return seen <= value
-        case Op.GT:
-            return seen > value
-        case Op.GE:
-            return seen >= value
-        case _:
-            assert_never(op)
+    return _ON_NUMBERS[op](seen, value)
 
 
 def _one_of(seen: Value | None, values: tuple[Constant, ...]) -> Ternary:

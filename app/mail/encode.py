@@ -23,6 +23,8 @@ def quoted_piece(text: str) -> bytes:
 
     Lines are at most 76 characters; a break in the text is a CRLF.
     """
+    if text.isascii() and text.isprintable() and len(text) < 72 and "=" not in text and text and text[-1] != " ":
+        return text.encode("ascii") + _SOFT
     if not text:
         return b""
     encoded = b2a_qp(text.encode("utf-8", "replace"), istext=True).replace(b"\r\n", b"\n").replace(b"\n", CRLF)
@@ -31,21 +33,17 @@ def quoted_piece(text: str) -> bytes:
     return encoded + _SOFT
 
 
-def quoted_printable(pieces: Iterable[str], known: Mapping[str, bytes]) -> bytes:
-    """A body of pieces; those known beforehand are only looked up."""
+def quoted_printable(pieces: Iterable[str], known: Mapping[str, bytes]) -> list[bytes]:
+    """A body of pieces; those known beforehand are only looked up. The parts are yet to be joined."""
     get = known.get
-    return b"".join([get(piece) or quoted_piece(piece) for piece in pieces])
+    return [get(piece) or quoted_piece(piece) for piece in pieces]
 
 
 def base64_lines(data: bytes) -> bytes:
     """Base64 in lines of 76 characters with CRLF."""
     encoded = b2a_base64(data, newline=False)
     whole = len(encoded) // 76
-    if not whole:
-        return encoded + CRLF
-    lines = _cutter(whole).unpack_from(encoded)
-    rest = encoded[whole * 76 :]
-    return CRLF.join(lines) + CRLF + (rest + CRLF if rest else b"")
+    return CRLF.join([*_cutter(whole).unpack_from(encoded), encoded[whole * 76 :], b""])
 
 
 @lru_cache(maxsize=256)
@@ -53,9 +51,15 @@ def _cutter(lines: int) -> struct.Struct:
     return struct.Struct("76s" * lines)
 
 
-def base64_text(text: str) -> bytes:
-    """A text body in base64, its line breaks as CRLF."""
-    return base64_lines(text.replace("\n", "\r\n").encode("utf-8", "replace"))
+def utf8_piece(text: str) -> bytes:
+    """One piece of a base64 body: UTF-8 with its line breaks as CRLF."""
+    return text.replace("\n", "\r\n").encode("utf-8", "replace")
+
+
+def base64_body(pieces: Iterable[str], known: Mapping[str, bytes]) -> list[bytes]:
+    """A body of pieces in base64; those known beforehand are only looked up."""
+    get = known.get
+    return [base64_lines(b"".join([get(piece) or utf8_piece(piece) for piece in pieces]))]
 
 
 def prefers_base64(text: str) -> bool:

@@ -24,6 +24,7 @@ LONGEST = 998  # RFC 5322 section 2.1.1
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _TOKEN = re.compile(r"[^A-Za-z0-9_.-]+")
+_PLAIN_URL = re.compile(r"[A-Za-z0-9!#$%&'()*+,/:;=?@\[\]~._-]+")
 _URL_SAFE = "!#$%&'()*+,/:;=?@[]~"
 
 
@@ -112,7 +113,7 @@ def date_of(at: Instant) -> str:
 
 def ascii_url(url: str) -> str:
     """An address fit for a header: percent-encoded, without white space and brackets. Raises ValueError when too long."""
-    text = quote("".join(url.split()), safe=_URL_SAFE)
+    text = url if _PLAIN_URL.fullmatch(url) else quote("".join(url.split()), safe=_URL_SAFE)
     if len(text) > LONGEST - 40:
         raise ValueError("an address of more than 950 characters cannot stand in a header")
     return text
@@ -127,6 +128,7 @@ def list_unsubscribe(url: str, mailto: str) -> str:
     return field + ("List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" if url.startswith("https://") else "")
 
 
+@lru_cache(maxsize=256)
 def list_id(name: str, identifier: str) -> str:
     """RFC 2919 section 3."""
     if not identifier:
@@ -138,6 +140,7 @@ def list_id(name: str, identifier: str) -> str:
     )
 
 
+@lru_cache(maxsize=1024)
 def feedback_id(parts: tuple[str, str, str, str]) -> str:
     """`Feedback-ID: campaign:list:type:sender` as Gmail reads it: four identifiers, none given twice."""
     seen: list[str] = []

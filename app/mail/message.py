@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from html import unescape
@@ -16,16 +16,17 @@ from threading import Lock
 from types import CodeType, SimpleNamespace
 
 from jinja2 import Template, TemplateError
+from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from app.core.instants import Instant
 from app.mail import headers
 from app.mail.bidi import led
 from app.mail.compiled import Attachment, CompiledMail
-from app.mail.encode import base64_lines, base64_text, prefers_base64, quoted_piece, quoted_printable
+from app.mail.encode import base64_body, base64_lines, prefers_base64, quoted_piece, quoted_printable, utf8_piece
 from app.mail.inline import inline
 from app.mail.source import direction
-from app.mail.templates import environment
+from app.mail.templates import escaped, sandbox_for
 from app.mail.values import Survey, Values, named
 
 _BLANKS = re.compile(r"\n(?:[ \t\u200f]*\n){2,}")
@@ -120,11 +121,16 @@ class Message:
 
     data: bytes
     subject: str
-    html: str
     text: str
     message_id: str
     envelope_from: str
     envelope_to: str
+    html_pieces: tuple[str, ...] = field(repr=False)
+
+    @property
+    def html(self) -> str:
+        """The HTML part as the reader gets it."""
+        return "".join(self.html_pieces)
 
 
 class RenderFault(Exception):
@@ -165,20 +171,24 @@ def _ready(compiled: CompiledMail) -> _Ready:
 class _Body:
     """One template and the wire form of its static strings."""
 
-    __slots__ = ("is_base64", "known", "template")
+    __slots__ = ("globals", "is_base64", "known", "sandbox", "yields")
 
     def __init__(self, source: str, locale: str, is_base64: bool) -> None:
-        sandbox = environment(locale)
+        sandbox = sandbox_for(source, locale)
         code = sandbox.compile(source)
-        self.template = Template.from_code(sandbox, code, sandbox.make_globals(None))
+        self.sandbox = sandbox
+        self.globals = sandbox.make_globals(None)
+        self.yields = Template.from_code(sandbox, code, self.globals).root_render_func
         self.is_base64 = is_base64
-        self.known = {} if is_base64 else {text: quoted_piece(text) for text in _constants(code)}
+        encode = utf8_piece if is_base64 else quoted_piece
+        self.known = {text: encode(text) for text in _constants(code)}
 
     def pieces(self, variables: Mapping[str, object]) -> list[str]:
-        return list(self.template.root_render_func(self.template.new_context(dict(variables))))
+        """What the template yields; a static string is always the same object."""
+        return list(self.yields(Context(self.sandbox, {**self.globals, **variables}, None, {})))
 
-    def encoded(self, pieces: list[str], whole: str) -> bytes:
-        return base64_text(whole) if self.is_base64 else quoted_printable(pieces, self.known)
+    def encoded(self, pieces: list[str]) -> list[bytes]:
+        return base64_body(pieces, self.known) if self.is_base64 else quoted_printable(pieces, self.known)
 
 
 def _constants(code: CodeType) -> Iterator[str]:
@@ -204,20 +214,22 @@ class _Ready:
         self.subjects = {name: _Body(source, compiled.locale, is_base64=True) for name, source in subjects.items()}
         self.open_links = [Markup(escape(link.url or "")) for link in compiled.links]
         self.text_links = [Markup(link.url or "") for link in compiled.links]  # noqa: S704 - the text part has no markup
+        self.is_swift = not (self.html.sandbox.autoescape or self.text.sandbox.autoescape)
         self.counts = range(len(compiled.links))
         self.kind = _kind_fields(compiled.is_service)
 
     def message(self, person: Recipient, context: MailContext) -> Message:
         variables = self._variables(person, context)
-        html, html_bytes = self._html(variables)
+        html = self._html(variables)
         text, text_bytes = self._text(variables, context)
         subject = self._subject(variables, context)
         message_id = f"<{context.public_id}@{headers.ascii_address(context.sender.address).rpartition('@')[2]}>"
         head = self._head(person, context, subject, message_id)
-        parts = (*self.compiled.attachments, *context.attachments)
-        body = self._alternative(text_bytes, html_bytes) if not parts else self._mixed(text_bytes, html_bytes, parts)
+        files = (*self.compiled.attachments, *context.attachments)
+        make = self._mixed if files else self._alternative
+        data = b"".join([head, *make(text_bytes, self.html.encoded(html), files)])
         to = headers.ascii_address(person.address)
-        return Message(head + body, subject, html, text, message_id, context.return_path, to)
+        return Message(data, subject, text, message_id, context.return_path, to, tuple(html))
 
     def _variables(self, person: Recipient, context: MailContext) -> dict[str, object]:
         zone, links, tracking = person.timezone, context.links, context.tracking
@@ -233,7 +245,7 @@ class _Ready:
             "lang": self.compiled.locale,
             "dir": self.direction,
             "_images": context.image_url,
-            "_l": self.open_links if tracking is None else _counted(tracking.prefix, self.counts),
+            "_l": self.open_links if tracking is None else self._counted(tracking.prefix),
             "_person": _Personal(tracking, str(context.site.get("url") or "#"), is_html=True),
             "_pixel": _pixel(tracking),
         }  # fmt: skip
@@ -243,25 +255,27 @@ class _Ready:
             made["event"] = named(context.event, zone)
         return {**named(context.extra, zone).__dict__, **made} if context.extra else made
 
-    def _html(self, variables: dict[str, object]) -> tuple[str, bytes]:
-        pieces = self.html.pieces(variables)
-        whole = "".join(pieces)
-        if not self.compiled.is_inlined:
-            whole = inline(whole)
-            pieces = [whole]
-        return whole, self.html.encoded(pieces, whole)
+    def _counted(self, prefix: str) -> list[str]:
+        """Counted addresses; as markup where the environment would escape them."""
+        if self.is_swift:
+            return [f"{prefix}/{number}" for number in self.counts]
+        return [Markup(f"{prefix}/{number}") for number in self.counts]  # noqa: S704 - our own address
 
-    def _text(self, variables: dict[str, object], context: MailContext) -> tuple[str, bytes]:
+    def _html(self, variables: dict[str, object]) -> list[str]:
+        pieces = self.html.pieces(variables)
+        return pieces if self.compiled.is_inlined else [inline("".join(pieces))]
+
+    def _text(self, variables: dict[str, object], context: MailContext) -> tuple[str, list[bytes]]:
         variables = dict(variables)
         if context.tracking is None:
             variables["_l"] = self.text_links
         variables["_person"] = _Personal(context.tracking, str(context.site.get("url") or "#"), is_html=False)
         pieces = self.text.pieces(variables)
         whole = "".join(pieces)
-        if _BLANKS.search(whole):  # a branch not taken leaves its lines behind
+        if "\n\n\n" in whole:  # a branch not taken leaves its lines behind
             whole = _BLANKS.sub("\n\n", whole).strip("\n") + "\n"
-            return whole, base64_text(whole) if self.text.is_base64 else quoted_printable([whole], {})
-        return whole, self.text.encoded(pieces, whole)
+            pieces = [whole]
+        return whole, self.text.encoded(pieces)
 
     def _subject(self, variables: dict[str, object], context: MailContext) -> str:
         body = self.subjects.get(context.subject_variant, self.subjects[""])
@@ -284,23 +298,24 @@ class _Ready:
         ]
         return "".join(fields).encode("ascii")
 
-    def _alternative(self, text: bytes, html: bytes) -> bytes:
-        return b"".join([
-            b'Content-Type: multipart/alternative; boundary="=_pv_a"\r\n\r\n--=_pv_a\r\n', _part("plain", self.text.is_base64), text,
-            b"\r\n--=_pv_a\r\n", _part("html", self.html.is_base64), html, b"\r\n--=_pv_a--\r\n",
-        ])  # fmt: skip
+    def _alternative(self, text: list[bytes], html: list[bytes], _: Sequence[Attachment]) -> list[bytes]:
+        return [
+            b'Content-Type: multipart/alternative; boundary="=_pv_a"\r\n\r\n--=_pv_a\r\n', _part("plain", self.text.is_base64), *text,
+            b"\r\n--=_pv_a\r\n", _part("html", self.html.is_base64), *html, b"\r\n--=_pv_a--\r\n",
+        ]  # fmt: skip
 
-    def _mixed(self, text: bytes, html: bytes, parts: tuple[Attachment, ...]) -> bytes:
+    def _mixed(self, text: list[bytes], html: list[bytes], parts: Sequence[Attachment]) -> list[bytes]:
         """Pictures of the text beside the HTML (related), files after everything (mixed)."""
         shown = [part for part in parts if part.content_id]
         files = [part for part in parts if not part.content_id]
-        rich = _part("html", self.html.is_base64) + html
+        rich = _part("html", self.html.is_base64) + b"".join(html)
         if shown:
             rich = _multipart("related", "=_pv_r", [rich, *map(_attached, shown)])
-        body = _multipart("alternative", "=_pv_a", [_part("plain", self.text.is_base64) + text, rich])
-        return _multipart("mixed", "=_pv_m", [body, *map(_attached, files)]) if files else body
+        body = _multipart("alternative", "=_pv_a", [_part("plain", self.text.is_base64) + b"".join(text), rich])
+        return [_multipart("mixed", "=_pv_m", [body, *map(_attached, files)]) if files else body]
 
 
+@lru_cache(maxsize=4)
 def _part(subtype: str, is_base64: bool) -> bytes:
     encoding = "base64" if is_base64 else "quoted-printable"
     return f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n".encode()
@@ -350,11 +365,6 @@ class _Lookup:
         if found is None:
             raise LookupError(f"no {self.kind} {key!r} was handed in")
         return found
-
-
-def _counted(prefix: str, numbers: range) -> list[Markup]:
-    safe = escape(prefix)
-    return [Markup(f"{safe}/{number}") for number in numbers]  # noqa: S704 - escaped
 
 
 def _pixel(tracking: Tracking | None) -> Markup:

@@ -74,7 +74,7 @@ class _Writer:
                     self._say(node.text)
                 case Tag() | End() | Run() | Markup():
                     pass  # Outlook's own copy, comments, style sheets
-        lines = _tidy("".join(self.out)).split("\n")
+        lines = self._without_gaps(_tidy("".join(self.out)).split("\n"))
         directed = [self._led(line) for line in lines]
         return self.document.woven("\n".join(directed) + "\n", self._shown)
 
@@ -179,6 +179,37 @@ class _Writer:
             return
         target = target.removeprefix("mailto:").removeprefix("tel:")
         self.out.append(f":\n{target}\n" if label else f"{target}\n")
+
+    def _without_gaps(self, lines: list[str]) -> list[str]:
+        """Statements move to the line they open or close, so that a branch not taken leaves no lines behind."""
+        made: list[str] = []
+        carried = ""
+        is_closed = False
+        for number, line in enumerate(lines):
+            if is_closed and not line:
+                continue
+            is_closed = False
+            if line and self._after_statements(line) == len(line):
+                needs_gap = not carried and self._needs_gap(made, lines, number)
+                if needs_gap and self._closes(line):
+                    made.append(line)
+                    is_closed = True
+                    continue
+                if needs_gap:
+                    made.append("")
+                carried += line
+            elif not (carried and not line):
+                made.append(carried + line)
+                carried = ""
+        return [*made, carried] if carried else made
+
+    def _closes(self, line: str) -> bool:
+        return self.document.holes_in(line)[-1].word.startswith("end")
+
+    def _needs_gap(self, made: list[str], lines: list[str], number: int) -> bool:
+        """A paragraph ends at this statement, but its empty line stands behind it."""
+        follows = number + 1 < len(lines) and not lines[number + 1]
+        return follows and bool(made) and bool(made[-1])
 
     def _led(self, line: str) -> str:
         """Every line is its own paragraph: in a Persian mail it begins from the right unless it is an address alone."""

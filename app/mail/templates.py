@@ -6,9 +6,12 @@ time, not a gap in somebody's mail.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date, datetime
 from functools import lru_cache
+from types import SimpleNamespace
+from typing import Any
 from urllib.parse import quote
 
 from jinja2 import StrictUndefined
@@ -33,32 +36,46 @@ _PICTURE = Markup(
 )
 
 
+_SPECIAL = re.compile("[&<>\"']").search
+
+
+def escaped(text: str) -> str:
+    """HTML-escaped, as a plain string."""
+    return str(escape(text)) if _SPECIAL(text) else text
+
+
 class Formats:
-    """How values look in one locale, by the place where they stand. Shared by every mail of the locale."""
+    """How values look in one locale, by the place where they stand. Shared by every mail of the locale.
+
+    The first five methods give text that is ready for its place: escaped where that is needed.
+    """
 
     def __init__(self, locale: str) -> None:
         self.locale = locale
         self.direction = direction(locale)
+        self.is_ltr = self.direction == "ltr"
 
     # Where a value stands: in the text of an element, in an attribute, in an address, in the text part.
 
-    def in_text(self, value: object) -> Markup:
-        """Escaped, isolated when it runs against the mail, typed values in the words of the locale."""
+    def in_text(self, value: object) -> str:
+        """Isolated when it runs against the mail, typed values in the words of the locale."""
         if type(value) is str:
+            if self.is_ltr and value.isascii() and value.isprintable():
+                return escaped(value)
             return self._isolated(bidi.clean(value))
         if isinstance(value, Markup):
-            return value
+            return str(value)
         if isinstance(value, Code):
-            return Markup('<bdi dir="ltr">{}</bdi>').format(bidi.clean_line(value.text))
+            return f'<bdi dir="ltr">{escaped(bidi.clean_line(value.text))}</bdi>'
         if isinstance(value, Survey):
-            return self._survey(value)
+            return str(self._survey(value))
         if isinstance(value, Picture):
-            return _PICTURE.format(value.url, value.alt, value.width, value.height)
+            return str(_PICTURE.format(value.url, value.alt, value.width, value.height))
         return self._isolated(self._plain(value))
 
-    def _isolated(self, text: str) -> Markup:
-        safe = escape(text)
-        return Markup(f"<bdi>{safe}</bdi>") if bidi.runs_against(text, self.direction) else safe  # noqa: S704 - escaped
+    def _isolated(self, text: str) -> str:
+        safe = escaped(text)
+        return f"<bdi>{safe}</bdi>" if bidi.runs_against(text, self.direction) else safe
 
     def _survey(self, survey: Survey) -> Markup:
         """A scale stands in one row, answers in words below each other."""
@@ -76,46 +93,45 @@ class Formats:
             rows=Markup("").join(Markup("<tr>{}</tr>").format(row) for row in rows),
         )
 
-    def in_attribute(self, value: object) -> Markup:
-        """Escaped for a quoted attribute, without isolates: attributes may be addresses."""
-        return escape(bidi.clean_line(value if type(value) is str else self._plain(value)))
+    def in_attribute(self, value: object) -> str:
+        """For a quoted attribute, without isolates: attributes may be addresses."""
+        return escaped(bidi.clean_line(value if type(value) is str else self._plain(value)))
 
-    def as_address(self, value: object) -> Markup:
+    def as_address(self, value: object) -> str:
         """A whole address: only what a link may safely open, `#` for anything else."""
         text = self.as_written(value)
+        if text.startswith("https://"):
+            return escaped(text)
         scheme, colon, _ = text.partition(":")
         if colon and scheme.strip().lower() not in ("http", "https", "mailto", "tel", "sms", "cid"):
-            return Markup("#")
-        return escape(text)
+            return "#"
+        return escaped(text)
 
     def in_address(self, value: object) -> str:
         """Percent-encoded, for a value within an address."""
-        return quote(
-            bidi.clean_line(value if isinstance(value, str) else str(value if value is not None else "")), safe=""
-        )
+        return quote(self.as_written(value), safe="")
 
     def in_style(self, value: object) -> str:
         """Only what a colour, a size or a word needs: nothing can end the declaration."""
         return "".join(character for character in str(value) if character.isalnum() or character in "#.%- ,")
 
-    def in_plain(self, value: object) -> Markup:
+    def in_plain(self, value: object) -> str:
         """For the text part and headers: one line, isolated when it runs against the mail; nothing is escaped."""
-        return Markup(self._in_plain(value))  # noqa: S704 - the text part has no markup
-
-    def _in_plain(self, value: object) -> str:
+        if type(value) is str:
+            if self.is_ltr and value.isascii() and value.isprintable():
+                return value
+            return bidi.isolate(bidi.clean_line(value), self.direction)
         if isinstance(value, Markup):
             return bidi.clean_line(value.striptags())
         if isinstance(value, Code):
             return bidi.isolate(bidi.clean_line(value.text), self.direction)
         if isinstance(value, Survey):
             return "\n".join(f"{self.digits(answer.label)}: {answer.url}" for answer in value.answers)
-        if type(value) is str:
-            return bidi.isolate(bidi.clean_line(value), self.direction)
         return self._plain(value)
 
-    def as_written(self, value: object) -> Markup:
+    def as_written(self, value: object) -> str:
         """Plain, with no isolate: an address in the text part must end where it ends."""
-        return Markup(bidi.clean_line(str(value) if value is not None else ""))  # noqa: S704 - the text part
+        return bidi.clean_line(str(value) if value is not None else "")
 
     def _plain(self, value: object) -> str:
         return bidi.clean(values.plain(value, self.locale))
@@ -165,29 +181,65 @@ def formats(locale: str) -> Formats:
 
 def _filters(shown: Formats) -> dict[str, Callable[..., object]]:
     return {
-        "_t": shown.in_text, "_a": shown.in_attribute, "_q": shown.in_address, "_c": shown.in_style,
-        "_u": shown.as_address, "_p": shown.in_plain, "_w": shown.as_written,
         "date": shown.date, "time": shown.time, "digits": shown.digits, "money": shown.money,
         "percent": shown.percent, "code": shown.code, "bidi": shown.bidi,
     }  # fmt: skip
+
+
+def _places(shown: Formats) -> dict[str, Callable[[object], str]]:
+    return {
+        "_t": shown.in_text, "_a": shown.in_attribute, "_q": shown.in_address, "_c": shown.in_style,
+        "_u": shown.as_address, "_p": shown.in_plain, "_w": shown.as_written,
+    }  # fmt: skip
+
+
+def _marked(show: Callable[[object], str]) -> Callable[[object], Markup]:
+    """The same text, known to be safe."""
+    return lambda value: Markup(show(value))  # noqa: S704 - every place escapes for itself
+
+
+class Sandbox(ImmutableSandboxedEnvironment):
+    """The sandbox with a short way to the values we hand in ourselves."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """An attribute; our own name spaces hold nothing unsafe."""
+        if obj.__class__ is SimpleNamespace and attribute in obj.__dict__:
+            return obj.__dict__[attribute]
+        return super().getattr(obj, attribute)
 
 
 _UNSAFE = ("xmlattr", "pprint", "random", "tojson", "urlize", "filesizeformat")
 
 
 @lru_cache(maxsize=64)
-def environment(locale: str) -> ImmutableSandboxedEnvironment:
-    """The sandbox for one locale. Names of our own filters begin with `_` and cannot be written by authors."""
-    sandbox = ImmutableSandboxedEnvironment(
-        autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True, cache_size=0, auto_reload=False
+def environment(locale: str, *, is_swift: bool = False) -> Sandbox:
+    """The sandbox for one locale. Names of our own filters begin with `_` and cannot be written by authors.
+
+    The swift one leaves escaping to those filters, which stand on every expression: fit for templates in which nothing
+    else makes markup.
+    """
+    sandbox = Sandbox(
+        autoescape=not is_swift, undefined=StrictUndefined, keep_trailing_newline=True, cache_size=0, auto_reload=False
     )
     for name in _UNSAFE:
         sandbox.filters.pop(name, None)
     sandbox.filters.update(_filters(formats(locale)))
+    places = _places(formats(locale))
+    sandbox.filters.update(places if is_swift else {name: _marked(show) for name, show in places.items()})
     sandbox.globals.clear()
     sandbox.globals["range"] = _short_range
-    sandbox.is_async = False
     return sandbox
+
+
+_MAKES_MARKUP = re.compile(r"\{%\s*(macro|call|filter|set (?!_u\d+ %)\w+ %)|\b(safe|escape|forceescape|bidi|e|Markup)\b\s*[^\w=:]")
+
+
+def sandbox_for(source: str, locale: str) -> Sandbox:
+    """The swiftest environment that renders this compiled template rightly."""
+    return environment(locale, is_swift=_MAKES_MARKUP.search("".join(_CODE.findall(source))) is None)
+
+
+_CODE = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
 
 
 def _short_range(*bounds: int) -> range:

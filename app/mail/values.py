@@ -104,19 +104,23 @@ Values: TypeAlias = Mapping[str, Value]
 
 def named(values: Values, zone: str) -> SimpleNamespace:
     """The values under attribute names; moments without a zone get the reader's."""
-    return SimpleNamespace(**{key: _bound(value, zone) for key, value in values.items()})
+    space = SimpleNamespace()
+    inside = space.__dict__
+    for key, value in values.items():
+        inside[key] = value if value.__class__ in _AS_IS else _bound(value, zone)
+    return space
+
+
+_AS_IS = frozenset({str, int, float, bool, type(None), Money, Code, Percent})
 
 
 def _bound(value: Value, zone: str) -> object:
-    kind = type(value)
-    if kind is str or kind is int or value is None:
-        return value
     if isinstance(value, Moment):
         return value if value.zone else Moment(value.at, zone)
     if isinstance(value, Mapping):
         return named(value, zone)
     if isinstance(value, (tuple, list)):
-        return tuple(_bound(item, zone) for item in value)
+        return tuple(item if item.__class__ in _AS_IS else _bound(item, zone) for item in value)
     return value
 
 
@@ -137,6 +141,7 @@ def number(value: float, locale: str) -> str:
     return text.replace(",", "٬").replace(".", "٫").translate(_PERSIAN)
 
 
+@lru_cache(maxsize=1024)
 def money(value: Money, locale: str) -> str:
     """An amount with its currency in the words of the locale."""
     amount: int | float = value.amount / 10**value.decimals if value.decimals else value.amount
@@ -204,6 +209,7 @@ def clock(value: datetime, locale: str) -> str:
     return digits(f"{value.hour:02}:{value.minute:02}", locale)
 
 
+@lru_cache(maxsize=1024)
 def moment(value: Moment, locale: str) -> str:
     """The default look of an instant: day and clock."""
     at = local(value)

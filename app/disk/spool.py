@@ -8,14 +8,14 @@ import fcntl
 import os
 import struct
 import threading
-import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from app.core.instants import Instant
 
@@ -68,10 +68,12 @@ class SpoolLimits:
     patience: float = 1.0
 
 
+Tell: TypeAlias = Callable[[SpoolError | None], None]
+
 _USUAL: Final = SpoolLimits()
 
 
-class _Entry:
+class _Waiting:
     """One caller's records, and the lock it waits on. A caller that gave up harms nobody: releasing needs no reader."""
 
     __slots__ = ("data", "done", "error")
@@ -81,6 +83,27 @@ class _Entry:
         self.error: BaseException | None = None
         self.done = threading.Lock()
         self.done.acquire()
+
+    def finish(self, error: BaseException | None) -> None:
+        self.error = error
+        self.done.release()
+
+
+class _Told:
+    """Records whose caller does not wait but is told, in the writer's thread."""
+
+    __slots__ = ("data", "tell")
+
+    def __init__(self, data: bytes, tell: Tell) -> None:
+        self.data = data
+        self.tell = tell
+
+    def finish(self, error: BaseException | None) -> None:
+        with suppress(Exception):  # its event loop may be closed by now: one dead caller never stops the writer
+            self.tell(None if error is None else SpoolError(str(error)))
+
+
+_Entry: TypeAlias = _Waiting | _Told
 
 
 class Spool:
@@ -94,6 +117,7 @@ class Spool:
         self._folder = folder
         self._name = incarnation.hex()[:16]
         self._limits = limits
+        self.patience = limits.patience
         self._queue: SimpleQueue[_Entry | None] = SimpleQueue()
         self._segment: _Segment | None = None
         self._number = 0
@@ -106,12 +130,18 @@ class Spool:
         """Returns when the facts are on the disk, all in one flush. Raises SpoolError when that is not known."""
         if self._closed.is_set():
             raise SpoolError("the spool is closed")
-        entry = _Entry(b"".join(map(encode, facts)))
+        entry = _Waiting(b"".join(map(encode, facts)))
         self._queue.put(entry)
         if not entry.done.acquire(timeout=self._limits.patience):
             raise SpoolError("the disk did not answer in time")
         if entry.error is not None:
             raise SpoolError(str(entry.error)) from entry.error
+
+    def submit(self, facts: Sequence[Fact], tell: Tell) -> None:
+        """The same without waiting: `tell` is called in another thread when the facts are on the disk, or are not."""
+        if self._closed.is_set():
+            raise SpoolError("the spool is closed")
+        self._queue.put(_Told(b"".join(map(encode, facts)), tell))
 
     def close(self) -> None:
         """Flush what was handed in, refuse the rest, let go of the segment."""
@@ -142,7 +172,6 @@ class Spool:
         if first is None:
             return []
         batch = [first]
-        time.sleep(0)  # let callers that are about to hand in do so: one flush for all of them instead of two
         while len(batch) < self._limits.batch and not queue.empty():
             entry = queue.get()
             if entry is None:
@@ -176,8 +205,7 @@ class Spool:
 
     def _answer(self, batch: Sequence[_Entry], error: BaseException | None) -> None:
         for entry in batch:
-            entry.error = error
-            entry.done.release()
+            entry.finish(error)
 
     def _refuse_the_rest(self) -> None:
         while not self._queue.empty():

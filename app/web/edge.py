@@ -6,20 +6,18 @@ Must not know the database, judge who clicked, or lead anywhere that was not sto
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from app.core.instants import Instant
 from app.core.verdicts import Request
 from app.disk.linkfiles import Destinations
 from app.disk.networks import Networks
-from app.disk.spool import FactKind, Spool, SpoolError
+from app.disk.spool import Fact, FactKind, Spool, SpoolError
 from app.disk.touches import MailTouch, touch_fact
 from app.links import Links, MailRef, location
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
-
-Answer: TypeAlias = Iterable[bytes]
 
 SPOOL_FAULT: Final = "parvar.spool_fault"  # handed to the application behind, whose /health shows it
 
@@ -33,6 +31,9 @@ _PRIVATE: Final = [
 _PIXEL_HEADERS: Final = [("Content-Type", "image/gif"), ("Content-Length", str(len(PIXEL))), *_PRIVATE]
 _REQUESTS: Final = {"GET": Request.GET, "HEAD": Request.HEAD, "OPTIONS": Request.OPTIONS}
 _PREFETCH: Final = ("HTTP_SEC_PURPOSE", "HTTP_PURPOSE", "HTTP_X_PURPOSE", "HTTP_X_MOZ")
+_ALLOWED: Final = "GET, HEAD, OPTIONS"
+LIVE: Final = "/health/live"
+_OURS: Final = ("/c/", "/o/", LIVE)
 _REMEMBERED: Final = 20_000
 
 _PAGE: Final = (
@@ -69,62 +70,71 @@ class EdgeParts:
     new_id: Callable[[], bytes]
 
 
-class Edge:
-    """`/c/…`, `/o/…` and `/health/live`; everything else is the application's. `lost` counts facts not written."""
+class Asked(NamedTuple):
+    """What the edge looks at of a request, whichever server brought it; missing headers are ''."""
 
-    def __init__(self, parts: EdgeParts, application: "WSGIApplication") -> None:
+    method: str
+    path: str
+    remote: str
+    forwarded: str
+    agent: str
+    language: str
+    purposes: str  # the prefetch headers, one after another
+
+
+class Reply(NamedTuple):
+    """What to send, and the fact to be durable before it is sent (None: nothing happened)."""
+
+    status: str
+    headers: list[tuple[str, str]]
+    body: bytes
+    fact: Fact | None = None
+
+
+class Answers:
+    """The edge's three answers, without a server: `/c/…`, `/o/…`, `/health/live`; None for anything else."""
+
+    def __init__(self, parts: EdgeParts) -> None:
         self._parts = parts
-        self._application = application
         self._read_mail = parts.links.read_mail
         self._locations: dict[tuple[int, int], str | None] = {}
-        self.lost = 0
 
-    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Answer:
-        path: str = environ.get("PATH_INFO", "")
-        if path.startswith("/c/"):
-            return self._click(path, environ, start_response)
-        if path.startswith("/o/"):
-            return self._open(path, environ, start_response)
-        if path == "/health/live":
-            return self._live(environ, start_response)
-        environ[SPOOL_FAULT] = self._parts.spool.fault
-        return self._application(environ, start_response)
+    def answer(self, asked: Asked) -> Reply | None:
+        """Whole, body included, also for HEAD."""
+        if asked.path.startswith("/c/"):
+            return self._click(asked)
+        if asked.path.startswith("/o/"):
+            return self._open(asked)
+        return self._live() if asked.path == LIVE else None
 
-    def _click(self, path: str, environ: "WSGIEnvironment", start_response: "StartResponse") -> Answer:
-        method: str = environ["REQUEST_METHOD"]
-        if method not in _REQUESTS:
-            start_response("405 Method Not Allowed", [("Allow", "GET, HEAD, OPTIONS"), ("Content-Length", "0")])
-            return [b""]
-        _, _, token, *rest = path.split("/")
+    def _click(self, asked: Asked) -> Reply:
+        if asked.method not in _REQUESTS:
+            return Reply("405 Method Not Allowed", [("Allow", _ALLOWED), ("Content-Length", "0")], b"")
+        _, _, token, *rest = asked.path.split("/")
         mail = self._read_mail(token)
         link = _link_number(rest[0]) if mail is not None and 1 <= len(rest) <= 2 else None
         if mail is None or link is None:
-            return _not_found(environ, start_response)
+            return nowhere(asked)
         where = self._personal(token, link, rest[1]) if len(rest) == 2 else self._stored(mail, link)
         if where is None:
-            return _not_found(environ, start_response)
-        self._record(FactKind.CLICK, mail, link, environ)
-        if method == "OPTIONS":
-            start_response("204 No Content", [("Allow", "GET, HEAD, OPTIONS"), *_PRIVATE])
-        else:
-            start_response("302 Found", [("Location", where), ("Content-Length", "0"), *_PRIVATE])
-        return [b""]
+            return nowhere(asked)
+        fact = self._fact(FactKind.CLICK, mail, link, asked)
+        if asked.method == "OPTIONS":
+            return Reply("204 No Content", [("Allow", _ALLOWED), *_PRIVATE], b"", fact)
+        return Reply("302 Found", [("Location", where), ("Content-Length", "0"), *_PRIVATE], b"", fact)
 
-    def _open(self, path: str, environ: "WSGIEnvironment", start_response: "StartResponse") -> Answer:
+    def _open(self, asked: Asked) -> Reply:
         """Always the picture: a broken one in a mail helps nobody."""
-        mail = self._read_mail(path[3:].removesuffix(".gif"))
-        method: str = environ["REQUEST_METHOD"]
-        if mail is not None and method in _REQUESTS:
-            self._record(FactKind.OPEN, mail, 0, environ)
-        start_response("200 OK", list(_PIXEL_HEADERS))
-        return [b"" if method == "HEAD" else PIXEL]
+        mail = self._read_mail(asked.path[3:].removesuffix(".gif"))
+        counts = mail is not None and asked.method in _REQUESTS
+        fact = self._fact(FactKind.OPEN, mail, 0, asked) if counts and mail is not None else None
+        return Reply("200 OK", list(_PIXEL_HEADERS), PIXEL, fact)
 
-    def _live(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Answer:
+    def _live(self) -> Reply:
         """Alive is 200 as long as redirects work; a failing spool is said, and is red in the application's /health."""
         body = b'{"live":true,"spool":"ok"}' if self._parts.spool.fault is None else b'{"live":true,"spool":"failing"}'
         headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
-        start_response("200 OK", [*headers, ("Cache-Control", "no-store")])
-        return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
+        return Reply("200 OK", [*headers, ("Cache-Control", "no-store")], body)
 
     def _personal(self, token: str, link: int, signed: str) -> str | None:
         target = self._parts.links.read_target(token, link, signed)
@@ -144,15 +154,48 @@ class Edge:
         where = self._locations[key] = None if target is None else location(target)
         return where
 
-    def _record(self, kind: FactKind, mail: MailRef, link: int, environ: "WSGIEnvironment") -> None:
+    def _fact(self, kind: FactKind, mail: MailRef, link: int, asked: Asked) -> Fact:
         parts = self._parts
-        caller = parts.networks.caller(environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", ""))
-        agent = environ.get("HTTP_USER_AGENT", "")
-        touch = MailTouch(mail.message, mail.version, link, agent, caller.network, caller.label, _request(environ))
-        try:
-            parts.spool.append(touch_fact(kind, parts.wall(), parts.new_id(), touch))
-        except SpoolError:  # the reader gets her page all the same; the spool's fault turns health red
-            self.lost += 1
+        caller = parts.networks.caller(asked.remote, asked.forwarded)
+        touch = MailTouch(mail.message, mail.version, link, asked.agent, caller.network, caller.label, _request(asked))
+        return touch_fact(kind, parts.wall(), parts.new_id(), touch)
+
+
+class Edge:
+    """The WSGI callable: the edge's answers, else the application's. `lost` counts facts not known to be kept."""
+
+    def __init__(self, parts: EdgeParts, application: "WSGIApplication") -> None:
+        self._answers = Answers(parts)
+        self._spool = parts.spool
+        self._application = application
+        self.lost = 0
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        path: str = environ.get("PATH_INFO", "")
+        reply = self._answers.answer(_asked(path, environ)) if path.startswith(_OURS) else None
+        if reply is None:
+            environ[SPOOL_FAULT] = self._spool.fault
+            return self._application(environ, start_response)
+        if reply.fact is not None:
+            try:
+                self._spool.append(reply.fact)
+            except SpoolError:  # the reader gets her page all the same; the spool's fault turns health red
+                self.lost += 1
+        start_response(reply.status, reply.headers)
+        return [b"" if environ["REQUEST_METHOD"] == "HEAD" else reply.body]
+
+
+def _asked(path: str, environ: "WSGIEnvironment") -> Asked:
+    get = environ.get
+    return Asked(
+        environ["REQUEST_METHOD"],
+        path,
+        get("REMOTE_ADDR", ""),
+        get("HTTP_X_FORWARDED_FOR", ""),
+        get("HTTP_USER_AGENT", ""),
+        get("HTTP_ACCEPT_LANGUAGE", ""),
+        "".join([get(header, "") for header in _PREFETCH]),
+    )
 
 
 def _link_number(text: str) -> int | None:
@@ -161,19 +204,18 @@ def _link_number(text: str) -> int | None:
     return int(text) if plain else None
 
 
-def _request(environ: "WSGIEnvironment") -> Request:
-    for header in _PREFETCH:
-        value: str = environ.get(header, "")
-        if value and ("prefetch" in value.lower() or "preview" in value.lower()):
+def _request(asked: Asked) -> Request:
+    if asked.purposes:
+        purposes = asked.purposes.lower()
+        if "prefetch" in purposes or "preview" in purposes:
             return Request.PREFETCH
-    return _REQUESTS[environ["REQUEST_METHOD"]]
+    return _REQUESTS[asked.method]
 
 
-def _not_found(environ: "WSGIEnvironment", start_response: "StartResponse") -> Answer:
-    accepted: str = environ.get("HTTP_ACCEPT_LANGUAGE", "")
-    lang = "fa" if accepted.lower().startswith("fa") else "en"
+def nowhere(asked: Asked) -> Reply:
+    """The 404 page in the reader's language."""
+    lang = "fa" if asked.language.lower().startswith("fa") else "en"
     body = _NOT_FOUND[lang]
     headers = [("Content-Type", "text/html; charset=utf-8"), ("Content-Language", lang), ("Vary", "Accept-Language")]
     policy = ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-    start_response("404 Not Found", [*headers, policy, ("Content-Length", str(len(body))), *_PRIVATE])
-    return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
+    return Reply("404 Not Found", [*headers, policy, ("Content-Length", str(len(body))), *_PRIVATE], body)

@@ -1,6 +1,5 @@
 """The spool: durable before the reply, one dead caller harms nobody, a full disk is said aloud."""
 
-import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +22,10 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
     opened = Spool(tmp_path, INCARNATION)
     yield opened
     opened.close()
+
+
+def broken_flush(fd: int) -> None:
+    raise OSError(5, "Input/output error")
 
 
 def facts_in(folder: Path) -> list[Fact]:
@@ -126,7 +129,7 @@ def test_nothing_is_ever_written_behind_a_failed_write(
 ) -> None:
     spool.append(fact(1))
     with monkeypatch.context() as patch:
-        patch.setattr(spool_module, "_flush", lambda fd: os.fdatasync(-1))
+        patch.setattr(spool_module, "_flush", broken_flush)
         with pytest.raises(SpoolError):
             spool.append(fact(2))
     spool.append(fact(3))
@@ -180,3 +183,46 @@ def test_a_closed_spool_refuses(tmp_path: Path) -> None:
     spool.close()
     with pytest.raises(SpoolError, match="closed"):
         spool.append(fact(1))
+
+
+def test_a_caller_that_does_not_wait_is_told_when_its_facts_are_kept(spool: Spool, tmp_path: Path) -> None:
+    told: list[SpoolError | None] = []
+    done = threading.Event()
+
+    def tell(error: SpoolError | None) -> None:
+        told.append(error)
+        done.set()
+
+    spool.submit([fact(1), fact(2)], tell)
+    assert done.wait(5)
+    assert told == [None]
+    assert facts_in(tmp_path) == [fact(1), fact(2)]
+
+
+def test_a_caller_that_does_not_wait_is_told_why_its_facts_are_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    done = threading.Event()
+    monkeypatch.setattr(spool_module, "_flush", broken_flush)
+    spool = Spool(tmp_path, INCARNATION)
+
+    def tell(error: SpoolError | None) -> None:
+        told.append(str(error))
+        done.set()
+
+    spool.submit([fact(1)], tell)
+    assert done.wait(5)
+    spool.close()
+    assert "Input/output error" in told[0]
+    with pytest.raises(SpoolError, match="closed"):
+        spool.submit([fact(2)], lambda error: None)
+
+
+def test_a_caller_whose_loop_is_gone_never_stops_the_writer(spool: Spool, tmp_path: Path) -> None:
+    def gone(error: SpoolError | None) -> None:
+        raise RuntimeError("Event loop is closed")
+
+    spool.submit([fact(1)], gone)
+    spool.append(fact(2))
+    assert facts_in(tmp_path) == [fact(1), fact(2)]

@@ -30,6 +30,7 @@ from app.disk.networks import Networks
 from app.disk.spool import Spool
 from app.links import Key, Links
 from app.web.edge import Edge, EdgeParts
+from app.web.edge_rsgi import AsyncEdge
 
 def hang(version):
     threading.Event().wait()
@@ -41,13 +42,18 @@ def behind(environ, start_response):
 def wall():
     return time.time_ns() // 1000
 
-def make():
+def parts():
     folder = Path(os.environ["FOLDER"])
     links = Links((Key(1, b"k" * 32),), "http://127.0.0.1", "http://127.0.0.1")
     destinations = Destinations(folder / "links", hang, wall, patience=0.05)
     spool = Spool(folder / "spool", os.urandom(16))
-    parts = EdgeParts(links, spool, destinations, Networks(b"n" * 32, ()), {SITE!r}, wall, lambda: os.urandom(16))
-    return Edge(parts, behind)
+    return EdgeParts(links, spool, destinations, Networks(b"n" * 32, ()), {SITE!r}, wall, lambda: os.urandom(16))
+
+def wsgi():
+    return Edge(parts(), behind)
+
+def rsgi():
+    return AsyncEdge(parts())
 """
 
 
@@ -58,6 +64,7 @@ class Server:
     folder: Path
     process: "subprocess.Popen[bytes]"
     port: int
+    interface: str
 
     def get(self, path: str) -> tuple[int, str | None]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
@@ -91,15 +98,21 @@ class Server:
         return [read_touch(fact) for fact in SpoolReader(self.folder / "spool").take({}, limit=100_000).facts]
 
 
-def start(folder: Path) -> Server:
+def start(folder: Path, interface: str) -> Server:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     (folder / "served.py").write_text(SERVED)
-    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--factory", "--no-ws", "--log-level", "error"]
-    command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "2", "--blocking-threads", "8", "served:make"]
+    threads = "8" if interface == "wsgi" else "1"
+    command = [sys.executable, "-m", "granian", "--interface", interface, "--factory", "--no-ws", "--log-level=error"]
+    command += ["--host=127.0.0.1", f"--port={port}", "--workers=2", f"--blocking-threads={threads}"]
     environ = os.environ | {"FOLDER": str(folder), "PYTHONPATH": f"{folder}:{Path.cwd()}"}
-    server = Server(folder, subprocess.Popen(command, env=environ, start_new_session=True), port)
+    server = Server(
+        folder,
+        subprocess.Popen([*command, f"served:{interface}"], env=environ, start_new_session=True),
+        port,
+        interface,
+    )
     for _ in range(300):
         try:
             server.get("/health/live")
@@ -111,10 +124,10 @@ def start(folder: Path) -> Server:
     raise TimeoutError("granian did not start")
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
+@pytest.fixture(params=["wsgi", "rsgi"])
+def server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Server]:
     write_link_file(tmp_path / "links", 3, [SHOP])
-    running = start(tmp_path)
+    running = start(tmp_path, request.param)
     yield running
     running.kill()
 
@@ -125,7 +138,7 @@ def test_kill_9_after_the_answers_loses_no_fact_and_doubles_none(server: Server)
     server.kill()
     assert answers == [(302, SHOP)] * 160
     assert sorted(touch.message for touch in server.kept()) == list(range(160))
-    again = start(server.folder)
+    again = start(server.folder, server.interface)
     assert again.get(paths[0]) == (302, SHOP)
     again.kill()
     assert len(again.kept()) == 161
@@ -137,6 +150,13 @@ def test_a_hanging_database_keeps_no_reader_waiting_and_loses_no_click(server: S
     answers = server.load([path for pair in zip(known, unknown, strict=True) for path in pair])
     assert sorted(answers, key=str) == sorted([(302, SHOP)] * 60 + [(302, SITE)] * 60, key=str)
     assert sorted(touch.message for touch in server.kept()) == list(range(120))
+
+
+def test_a_link_that_is_not_ours_leads_nowhere_under_a_real_server_too(server: Server) -> None:
+    token = LINKS.mail_token(1, 3)
+    assert [server.get(path) for path in ("/c/forged/0", f"/c/{token}/7", f"/c/{token}/0/x")] == [(404, None)] * 3
+    assert server.get("/o/forged.gif") == (200, None)
+    assert server.kept() == []
 
 
 def test_clients_that_go_away_stop_nobody(server: Server) -> None:
@@ -153,4 +173,4 @@ def test_the_server_tells_the_edge_where_a_request_came_from(server: Server) -> 
     [touch] = server.kept()
     assert touch.network == Networks(b"n" * 32, ()).caller("127.0.0.1", "").network
     assert touch.agent == "Lynx/2.9"
-    assert server.get("/anything") == (200, None)
+    assert server.get("/anything") == (200 if server.interface == "wsgi" else 404, None)

@@ -5,6 +5,7 @@ Owns `db` and `Base`. `db.session` is not used anywhere: transactions come from 
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Annotated, Any, TypeAlias, cast
 
 from flask_sqlalchemy import SQLAlchemy
@@ -27,6 +28,11 @@ Id = Annotated[int, mapped_column(RowId, primary_key=True, autoincrement=True)]
 At = Annotated[int, mapped_column(BigInteger)]
 """An instant: microseconds since 1970 UTC."""
 Key16 = Annotated[bytes, mapped_column(LargeBinary(16))]
+
+
+def clean(text: str) -> str:
+    """A text as the store keeps it: in NFC, which conditions compare by, and without the NUL PostgreSQL refuses."""
+    return text if text.isascii() and "\0" not in text else unicodedata.normalize("NFC", text.replace("\0", ""))
 
 
 class Base(DeclarativeBase):

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from math import isfinite
 from typing import TypedDict
 
 from app.core.facts import NO_FIELDS, Fact, FactKind, Fields, RunKey, Value
 from app.core.person import Bucket, Cursor
-from app.store.events import EventRow
+from app.store.base import clean
+from app.store.events import BETWEEN, EventRow
 
 
 def dumps(value: object) -> str:
@@ -54,8 +56,6 @@ def _value(plain: object) -> Value:
 
 def fact_of(row: EventRow, run: RunKey | None) -> Fact:
     """A stored event as the engine sees it."""
-    fields = fields_from_json(row.payload)
-    products = fields.get("products", ())
     return Fact(
         id=row.fact_id,
         kind=FactKind(row.kind),
@@ -66,8 +66,8 @@ def fact_of(row: EventRow, run: RunKey | None) -> Fact:
         path=row.path,
         run=run,
         value=row.value,
-        products=products if isinstance(products, tuple) else (),
-        fields=fields,
+        products=tuple(row.products[1:-1].split(BETWEEN)) if row.products else (),
+        fields=fields_from_json(row.payload),
         is_human=row.verdict in ("", "human"),
         is_quiet=row.is_quiet,
     )
@@ -92,18 +92,28 @@ class Stored(TypedDict):
     sort: str
 
 
+_EXACT = 2**53
+"""Up to here a float tells every whole number; a larger one is kept as text beside it."""
+
+
 def stored(value: Value) -> Stored:
     match value:
         case bool():
             return Stored(text="true" if value else "false", number=float(value), sort="bool")
-        case int():
+        case int() if abs(value) <= _EXACT:
             return Stored(text=None, number=float(value), sort="int")
+        case int():
+            return Stored(text=str(value), number=max(-1e300, min(1e300, value)), sort="int")
         case float():
-            return Stored(text=None, number=value, sort="float")
+            return (
+                Stored(text=None, number=value, sort="float")
+                if isfinite(value)
+                else Stored(text=str(value), number=None, sort="float")
+            )
         case str():
-            return Stored(text=value, number=None, sort="text")
+            return Stored(text=clean(value), number=None, sort="text")
         case tuple():
-            return Stored(text=dumps(list(value)), number=None, sort="list")
+            return Stored(text=dumps([clean(each) for each in value]), number=None, sort="list")
 
 
 def value_of(text: str | None, number: float | None, sort: str) -> Value:
@@ -111,9 +121,9 @@ def value_of(text: str | None, number: float | None, sort: str) -> Value:
         case "bool":
             return bool(number)
         case "int":
-            return int(number or 0)
+            return int(number or 0) if text is None else int(text)
         case "float":
-            return float(number or 0.0)
+            return float(number or 0.0) if text is None else float(text)
         case "list":
             return tuple(json.loads(text or "[]"))
         case _:

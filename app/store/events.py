@@ -6,15 +6,35 @@ Owns append-only facts and their exactly-once ingest. Repeats are kept raw and j
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, LargeBinary, SmallInteger, String, Table, Text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Boolean,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Text,
+    bindparam,
+    case,
+    delete,
+    func,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.core.facts import Fact
-from app.store.base import At, Base, RowId, partial_index
+from app.core.facts import Fact, Value
+from app.core.instants import Instant
+from app.store.base import At, Base, RowId, clean, partial_index, table_of, upsert
+from app.store.people import wake
 
 
 class EventRow(Base):
@@ -105,23 +125,37 @@ class SpoolPositionRow(Base):
 
 # ── Recording ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+BETWEEN = "\x1f"
+"""Stands around every product of `event.products`."""
 
-def record(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    """Keep facts; one whose (at, fact_id) is known already is left as it is."""
-    if rows:
-        is_sqlite = session.get_bind().dialect.name == "sqlite"
-        statement = (sqlite.insert if is_sqlite else postgresql.insert)(cast(Table, EventRow.__table__))
-        session.connection().execute(statement.on_conflict_do_nothing(), [_BLANK | row for row in rows])
+
+def record(session: Session, rows: Sequence[dict[str, Any]]) -> set[bytes]:
+    """Keep facts; one whose (at, fact_id) is known already is left as it is. Returns the ids of the new ones."""
+    if not rows:
+        return set()
+    statement = upsert(session, EventRow).on_conflict_do_nothing().returning(EventRow.fact_id)
+    return set(session.connection().scalars(statement, [_BLANK | row for row in rows]))
 
 
 def announce(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    """Put facts before the engine; the caller wakes the people."""
+    """Put facts before the engine; the caller wakes the people. A fact decided about must not be announced again."""
     if rows:
-        is_sqlite = session.get_bind().dialect.name == "sqlite"
-        statement = (sqlite.insert if is_sqlite else postgresql.insert)(cast(Table, NewsRow.__table__))
         keys = ("subscriber_id", "at", "fact_id")
         news = [{key: row[key] for key in keys} for row in rows]
-        session.connection().execute(statement.on_conflict_do_nothing(), news)
+        session.connection().execute(upsert(session, NewsRow).on_conflict_do_nothing(), news)
+
+
+def record_facts(session: Session, subscriber_id: int, facts: Iterable[Fact], now: Instant) -> int:
+    """Keep what happened to one person, put it before the engine and wake her. Returns how many facts were new.
+
+    A fact that comes twice (the same instant and id) is neither kept nor decided about again.
+    """
+    rows = [fact_row(subscriber_id, fact) for fact in facts]
+    new = record(session, rows)
+    announce(session, [row for row in rows if row["fact_id"] in new])
+    if new:
+        wake(session, (subscriber_id,), now)
+    return len(new)
 
 
 _BLANK: dict[str, Any] = {
@@ -139,6 +173,7 @@ _BLANK: dict[str, Any] = {
     "provider": "",
     "value": 0,
     "currency": "",
+    "products": "",
     "verdict": "",
     "verdict_reason": "",
     "verdict_rules": 0,
@@ -149,17 +184,19 @@ _BLANK: dict[str, Any] = {
 
 
 def fact_row(subscriber_id: int, fact: Fact, **more: Any) -> dict[str, Any]:
-    """A core fact as an event row."""
+    """A core fact as an event row. What a machine did is kept, and judged so."""
     return {
         "at": fact.at,
         "fact_id": fact.id,
         "subscriber_id": subscriber_id,
         "kind": fact.kind.value,
-        "name": fact.name,
-        "path": fact.path,
-        "link": fact.link,
-        "topic": fact.topic,
+        "name": clean(fact.name),
+        "path": clean(fact.path),
+        "link": clean(fact.link),
+        "topic": clean(fact.topic),
         "value": fact.value,
+        "products": clean(f"{BETWEEN}{BETWEEN.join(fact.products)}{BETWEEN}") if fact.products else "",
+        "verdict": "" if fact.is_human else "machine",
         "is_quiet": fact.is_quiet,
         "payload": json.dumps(_payload(fact), ensure_ascii=False, sort_keys=True),
         **more,
@@ -167,5 +204,133 @@ def fact_row(subscriber_id: int, fact: Fact, **more: Any) -> dict[str, Any]:
 
 
 def _payload(fact: Fact) -> dict[str, Any]:
-    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in fact.fields.items()}
-    return plain | ({"products": list(fact.products)} if fact.products else {})
+    return {clean(key): _plain(value) for key, value in fact.fields.items()}
+
+
+def _plain(value: Value) -> object:
+    if isinstance(value, tuple):
+        return [clean(each) for each in value]
+    return clean(value) if isinstance(value, str) else value
+
+
+# ── Verdicts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The verdict on one fact, by which rules, and when to ask again (None: it stands)."""
+
+    at: Instant
+    fact_id: bytes
+    verdict: str
+    reason: str = ""
+    rules: int = 0
+    due_at: Instant | None = None
+
+
+def verdicts_due(session: Session, now: Instant, limit: int) -> Sequence[EventRow]:
+    """Facts whose grace is over, oldest first, locked against other judges."""
+    query = select(EventRow).where(EventRow.verdict_due_at <= now).order_by(EventRow.verdict_due_at).limit(limit)
+    return session.scalars(query.with_for_update(skip_locked=True)).all()
+
+
+def touches_of(session: Session, message_ids: Iterable[int]) -> Sequence[EventRow]:
+    """Every open and click of these messages, whatever was thought of them, oldest first."""
+    kinds = literal_column("event.kind IN ('opened', 'clicked')", Boolean)
+    query = select(EventRow).where(kinds, EventRow.message_id.in_(sorted(set(message_ids))))
+    return session.scalars(query.order_by(EventRow.at, EventRow.fact_id)).all()
+
+
+def clicks_from(session: Session, networks: Iterable[bytes], since: Instant, until: Instant) -> Sequence[EventRow]:
+    """Clicks from some networks in a stretch of time, ends included: the crowd a click may be part of."""
+    clicked = literal_column("event.kind = 'clicked'", Boolean)
+    query = select(EventRow).where(clicked, EventRow.network_hash.in_(sorted(set(networks))))
+    return session.scalars(query.where(EventRow.at.between(since, until)).order_by(EventRow.at)).all()
+
+
+def set_verdicts(session: Session, judged: Sequence[Judged]) -> None:
+    """Write verdicts down. Facts are not announced by this: the caller announces those that became human."""
+    rows = [
+        {
+            "b_at": each.at,
+            "b_fact_id": each.fact_id,
+            "b_verdict": each.verdict,
+            "b_reason": each.reason,
+            "b_rules": each.rules,
+            "b_due_at": each.due_at,
+        }
+        for each in sorted(judged, key=lambda each: (each.at, each.fact_id))
+    ]
+    if rows:
+        event = table_of(EventRow)
+        one = (event.c.at == bindparam("b_at")) & (event.c.fact_id == bindparam("b_fact_id"))
+        values: dict[str, BindParameter[Any]] = {
+            "verdict": bindparam("b_verdict"),
+            "verdict_reason": bindparam("b_reason"),
+            "verdict_rules": bindparam("b_rules"),
+            "verdict_due_at": bindparam("b_due_at"),
+        }
+        session.connection().execute(update(event).where(one).values(values), rows)
+
+
+# ── Purchases ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """One order of one shop; amounts in the currency's smallest unit."""
+
+    source: str
+    order_id: str
+    subscriber_id: int | None
+    amount: int
+    at: Instant
+    currency: str = ""
+    refunded: int = 0
+    credited_message_id: int | None = None
+
+
+def upsert_purchase(session: Session, purchase: Purchase) -> bool:
+    """Keep an order, or what became of it: the newest amount, the largest refund, the first credit. True when new."""
+    values = {name: getattr(purchase, name) for name in Purchase.__dataclass_fields__}
+    fresh = upsert(session, PurchaseRow).values(values).on_conflict_do_nothing().returning(PurchaseRow.at)
+    if session.scalar(fresh) is not None:
+        return True
+    row, refunded = table_of(PurchaseRow), purchase.refunded
+    more = {
+        "amount": purchase.amount,
+        "refunded": case((row.c.refunded < refunded, refunded), else_=row.c.refunded),
+        "subscriber_id": func.coalesce(row.c.subscriber_id, purchase.subscriber_id),
+        "credited_message_id": func.coalesce(row.c.credited_message_id, purchase.credited_message_id),
+    }
+    one = (row.c.source == purchase.source) & (row.c.order_id == purchase.order_id)
+    session.execute(update(row).where(one).values(more))
+    return False
+
+
+# ── Spools ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def spool_positions(session: Session, node: str) -> dict[str, int]:
+    """How far each segment of a node is read: the offset behind the last fact that is committed."""
+    row = table_of(SpoolPositionRow)
+    query = select(row.c.segment, row.c.offset).where(row.c.node == node)
+    return {found.segment: found.offset for found in session.execute(query)}
+
+
+def put_spool_positions(session: Session, node: str, positions: Mapping[str, int]) -> None:
+    """Remember positions, in the transaction that keeps their facts. A position never goes back."""
+    rows = [{"node": node, "segment": segment, "offset": at} for segment, at in sorted(positions.items())]
+    if rows:
+        statement, row = upsert(session, SpoolPositionRow), table_of(SpoolPositionRow)
+        new = {"offset": statement.excluded.offset}
+        further = row.c.offset < statement.excluded.offset
+        keys = ["node", "segment"]
+        once = statement.on_conflict_do_update(index_elements=keys, set_=new, where=further)
+        session.connection().execute(once, rows)
+
+
+def forget_spool_segments(session: Session, node: str, segments: Iterable[str]) -> None:
+    """Drop the positions of segments that are deleted from the disk already."""
+    row = table_of(SpoolPositionRow)
+    session.execute(delete(row).where(row.c.node == node, row.c.segment.in_(sorted(segments))))

@@ -5,10 +5,29 @@ Owns the tables that keep the web honest and the reports cheap. Every row here i
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Float, Index, Integer, LargeBinary, String, Text
-from sqlalchemy.orm import Mapped, mapped_column
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
-from app.store.base import At, Base, Id, RowId
+from sqlalchemy import (
+    BigInteger,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    Select,
+    String,
+    Text,
+    case,
+    cast,
+    delete,
+    select,
+    tuple_,
+)
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from app.core.instants import DAY, Instant, Span
+from app.store.base import At, Base, Id, RowId, partial_index, table_of, upsert
 
 
 class TokenUsedRow(Base):
@@ -31,6 +50,8 @@ class BucketRow(Base):
     tokens: Mapped[float] = mapped_column(Float(53))
     at: Mapped[At]
 
+    __table_args__ = (Index("ix_bucket_at", "at"),)
+
 
 class OutboxRow(Base):
     __tablename__ = "outbox"
@@ -44,7 +65,11 @@ class OutboxRow(Base):
     due_at: Mapped[At]
     attempts: Mapped[int] = mapped_column(Integer, default=0)
 
-    __table_args__ = (Index("ix_outbox_open", "endpoint", "subscriber_id", "id"),)
+
+partial_index("ix_outbox_due", OutboxRow.due_at, OutboxRow.id, where=OutboxRow.state == "open")
+partial_index(
+    "ix_outbox_open", OutboxRow.endpoint, OutboxRow.subscriber_id, OutboxRow.id, where=OutboxRow.state == "open"
+)
 
 
 class CountRow(Base):
@@ -88,3 +113,116 @@ class HeartbeatRow(Base):
     at: Mapped[At]
     lag: Mapped[int] = mapped_column(BigInteger, default=0)
     detail: Mapped[str] = mapped_column(Text, default="{}")
+
+
+# ── Used tokens and rate limits ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def use_token_once(session: Session, kind: str, nonce: bytes, expires_at: Instant) -> bool:
+    """Mark a token as used; False when it was used before. Remembered until it expires by itself."""
+    statement = upsert(session, TokenUsedRow).on_conflict_do_nothing().returning(TokenUsedRow.expires_at)
+    return session.scalar(statement.values(kind=kind, nonce=nonce, expires_at=expires_at)) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A limit: `burst` at once, then one more every `each`."""
+
+    burst: int
+    each: Span
+
+
+def take_token(session: Session, scope: str, key: str, rate: Rate, wall: Instant) -> bool:
+    """One from the bucket of (scope, key), shared by all processes; False when it is empty, which changes nothing.
+
+    One statement: what was earned since the last taking is added and one is taken, both by the row's own numbers.
+    A wall clock that was set back earns nothing and takes nothing away.
+    """
+    spent = case((BucketRow.at < wall, wall - BucketRow.at), else_=0)
+    earned = BucketRow.tokens + cast(spent, Float) / float(rate.each)
+    full = case((earned > rate.burst, float(rate.burst)), else_=earned)
+    statement = upsert(session, BucketRow).values(scope=scope, key=key, tokens=float(rate.burst - 1), at=wall)
+    statement = statement.on_conflict_do_update(
+        index_elements=["scope", "key"],
+        set_={"tokens": full - 1.0, "at": case((BucketRow.at < wall, wall), else_=BucketRow.at)},
+        where=full >= 1.0,
+    )
+    return rate.burst >= 1 and session.scalar(statement.returning(BucketRow.at)) is not None
+
+
+def sweep(session: Session, wall: Instant, idle: Span = DAY, limit: int = 1_000) -> int:
+    """Forget what no longer matters, a little at a time: expired tokens, buckets untouched for `idle`.
+
+    Choose `idle` longer than the slowest bucket takes to fill. Returns how many rows went; call again when `limit`.
+    """
+    tokens = select(TokenUsedRow.kind, TokenUsedRow.nonce).where(TokenUsedRow.expires_at <= wall).limit(limit)
+    buckets = select(BucketRow.scope, BucketRow.key).where(BucketRow.at <= wall - idle).limit(limit)
+    gone = _delete(session, TokenUsedRow, (TokenUsedRow.kind, TokenUsedRow.nonce), tokens)
+    return gone + _delete(session, BucketRow, (BucketRow.scope, BucketRow.key), buckets)
+
+
+def _delete(session: Session, model: type[Base], keys: tuple[Any, ...], which: Select[str, Any]) -> int:
+    found = session.execute(which).all()
+    if found:
+        session.execute(delete(table_of(model)).where(tuple_(*keys).in_([tuple(row) for row in found])))
+    return len(found)
+
+
+# ── Counters ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+StepCount: TypeAlias = tuple[int, str, str, str, str]
+"""(day, campaign, step, arm, metric); days are counted from 1970 UTC"""
+BoxCount: TypeAlias = tuple[int, str, str, str, str]
+"""(day, box, arm, page key, metric)"""
+StageCount: TypeAlias = tuple[int, str, str]
+"""(day, before, after)"""
+
+
+def add_counts(session: Session, steps: Mapping[StepCount, int]) -> None:
+    """Add to the counters of campaigns; a negative number takes away, as when a verdict changes."""
+    _bump(session, CountRow, ("day", "campaign", "step", "arm", "metric"), steps)
+
+
+def add_box_counts(session: Session, boxes: Mapping[BoxCount, int]) -> None:
+    _bump(session, BoxCountRow, ("day", "box", "arm", "page_key", "metric"), boxes)
+
+
+def add_stage_counts(session: Session, stages: Mapping[StageCount, int]) -> None:
+    _bump(session, StageCountRow, ("day", "before", "after"), stages)
+
+
+def _bump(session: Session, model: type[Base], keys: tuple[str, ...], counts: Mapping[Any, int]) -> None:
+    """Sorted, so that two workers never lock the same counters in opposite order."""
+    rows = [dict(zip(keys, key, strict=True), value=value) for key, value in sorted(counts.items()) if value]
+    if rows:
+        statement = upsert(session, model)
+        more = {"value": table_of(model).c.value + statement.excluded.value}
+        session.connection().execute(statement.on_conflict_do_update(index_elements=list(keys), set_=more), rows)
+
+
+# ── Heartbeats ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """A sign of life: who, when by the wall clock, how far behind (microseconds), and what else is worth showing."""
+
+    role: str
+    node: str
+    at: Instant
+    lag: Span = 0
+    detail: str = "{}"
+
+
+def beat(session: Session, sign: Heartbeat) -> None:
+    statement = upsert(session, HeartbeatRow)
+    values = {"role": sign.role, "node": sign.node, "at": sign.at, "lag": sign.lag, "detail": sign.detail}
+    new = {name: statement.excluded[name] for name in ("at", "lag", "detail")}
+    session.execute(statement.values(values).on_conflict_do_update(index_elements=["role", "node"], set_=new))
+
+
+def heartbeats(session: Session) -> list[Heartbeat]:
+    """The newest sign of every role on every node, newest first."""
+    table = table_of(HeartbeatRow)
+    rows = session.execute(select(table).order_by(table.c.at.desc(), table.c.role, table.c.node))
+    return [Heartbeat(row.role, row.node, row.at, row.lag, row.detail) for row in rows]

@@ -6,10 +6,29 @@ parked. Every write after a claim names owner and claim number: no row changed m
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, SmallInteger, String, Text
-from sqlalchemy.orm import Mapped, mapped_column
+from collections.abc import Iterable
+from dataclasses import dataclass
 
-from app.store.base import At, Base, Id, Key16, RowId, partial_index
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Text,
+    func,
+    literal_column,
+    select,
+    update,
+)
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from app.core.instants import Instant
+from app.core.person import MailClass, MessageState
+from app.store.base import At, Base, Id, Key16, RowId, partial_index, upsert
 
 
 class MessageRow(Base):
@@ -115,3 +134,103 @@ class BodyRow(Base):
     message_id: Mapped[int] = mapped_column(RowId, ForeignKey("message.id", ondelete="CASCADE"), primary_key=True)
     blob: Mapped[bytes] = mapped_column(LargeBinary)
     at: Mapped[At]
+
+
+# ── Conditions that the partial indexes above are made for: written out, for a parameter would hide them ─────────────
+
+IS_OPEN = literal_column("message.state IN ('queued', 'waiting')", Boolean)
+IS_CLAIMED = literal_column("message.state = 'claimed'", Boolean)
+IS_TROUBLED = literal_column("message.state IN ('uncertain', 'parked')", Boolean)
+
+
+# ── Messages without a run ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message that no run asks for: a confirmation, a delivery, a notice, a call of the API."""
+
+    public_id: bytes
+    subscriber_id: int
+    cause_key: str
+    """What it is for, e.g. `confirm:<address key>:<n>`; the same cause is queued once."""
+    mail: str
+    mail_class: MailClass
+    at: Instant
+    lane: str = "other"
+    recipient: str = ""
+    data: str = "{}"
+    fresh_until: Instant | None = None
+    rank: int = 0
+
+
+def queue_by_cause(session: Session, new: NewMessage) -> int | None:
+    """Queue a message and return its id; None when its cause has one already."""
+    statement = upsert(session, MessageRow).values(
+        public_id=new.public_id,
+        subscriber_id=new.subscriber_id,
+        recipient=new.recipient,
+        step="",
+        cause_key=new.cause_key,
+        campaign="",
+        arm="",
+        mail_key=new.mail,
+        mail_class=new.mail_class.value,
+        lane=new.lane,
+        rank=new.rank,
+        state=MessageState.QUEUED.value,
+        subject="",
+        offer="",
+        data=new.data,
+        wanted_at=new.at,
+        slot_at=new.at,
+        due_at=new.at,
+        fresh_until=new.fresh_until,
+        claim_no=0,
+        attempts=0,
+        reason="",
+        reply="",
+        created_at=new.at,
+    )
+    without_run = literal_column("run_id IS NULL", Boolean)
+    once = statement.on_conflict_do_nothing(index_elements=["cause_key"], index_where=without_run)
+    return session.scalar(once.returning(MessageRow.id))
+
+
+# ── Taking back ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def withdraw(session: Session, subscriber_id: int, why: str, classes: Iterable[MailClass]) -> list[int]:
+    """Take back this person's messages of some classes that are still ours. Claimed ones are asked at the door."""
+    mine = (MessageRow.subscriber_id == subscriber_id) & MessageRow.mail_class.in_([each.value for each in classes])
+    gone = update(MessageRow).where(mine, IS_OPEN).values(state=MessageState.WITHDRAWN.value, reason=why[:64])
+    return sorted(session.scalars(gone.returning(MessageRow.id).execution_options(synchronize_session=False)))
+
+
+# ── Looking ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How many unsettled messages of one class stand in one state, and the earliest instant one of them is due."""
+
+    mail_class: MailClass
+    state: MessageState
+    number: int
+    due_at: Instant
+
+
+def standings(session: Session) -> list[Standing]:
+    """What is queued, under way, uncertain and parked, read from the small partial indexes, never from all messages."""
+    found: list[Standing] = []
+    for condition in (IS_OPEN, IS_CLAIMED, IS_TROUBLED):
+        number, first = func.count().label("number"), func.min(MessageRow.due_at).label("first")
+        query = select(MessageRow.mail_class, MessageRow.state, number, first).where(condition)
+        rows = session.execute(query.group_by(MessageRow.mail_class, MessageRow.state))
+        found += [Standing(MailClass(r.mail_class), MessageState(r.state), r.number, r.first) for r in rows]
+    return sorted(found, key=lambda each: (each.mail_class, each.state))
+
+
+def oldest_due(session: Session, now: Instant) -> Instant | None:
+    """Since when the most belated message could have left; None when none is due."""
+    return session.scalar(select(func.min(MessageRow.due_at)).where(IS_OPEN, MessageRow.due_at <= now))

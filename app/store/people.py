@@ -1,16 +1,17 @@
-"""People: subscribers with attributes, tags, segments and timers, the consent ledger, and the suppression list.
+"""People: subscribers with attributes, tags, segments and timers.
 
 Owns finding, creating and waking a subscriber. What a fact changes is written by store/saving after the core decided.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    Case,
     Float,
     ForeignKey,
     Index,
@@ -18,7 +19,10 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Text,
+    Update,
+    case,
     func,
+    literal_column,
     select,
     update,
 )
@@ -26,7 +30,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.core.instants import Instant
 from app.core.subscriber import NO_KIND, SubscriberState
-from app.store.base import At, Base, Id, Key16, RowId, partial_index
+from app.store.base import At, Base, Id, Key16, RowId, clean, is_sqlite, partial_index
 
 
 class SubscriberRow(Base):
@@ -76,6 +80,7 @@ class SubscriberRow(Base):
     )
 
 
+partial_index("ix_subscriber_parked", SubscriberRow.attempts, SubscriberRow.id, where=SubscriberRow.attempts > 0)
 partial_index("ix_subscriber_due", SubscriberRow.due_at, SubscriberRow.id, where=SubscriberRow.due_at.is_not(None))
 
 
@@ -135,40 +140,6 @@ class OfferEndRow(Base):
     ends_at: Mapped[At]
 
 
-class ConsentRow(Base):
-    """The ledger: what was asked with which wording, what was answered, where and when. Append-only."""
-
-    __tablename__ = "consent"
-
-    id: Mapped[Id]
-    subscriber_id: Mapped[int] = mapped_column(RowId, ForeignKey("subscriber.id", ondelete="CASCADE"))
-    kind: Mapped[str] = mapped_column(String(16))
-    """mail | tracking | topic:<key>"""
-    answer: Mapped[str] = mapped_column(String(16))
-    """asked | given | confirmed | refused | withdrawn"""
-    wording: Mapped[str] = mapped_column(Text, default="")
-    wording_digest: Mapped[str] = mapped_column(String(64), default="")
-    box: Mapped[str] = mapped_column(String(64), default="")
-    box_version: Mapped[str] = mapped_column(String(64), default="")
-    page: Mapped[str] = mapped_column(Text, default="")
-    network: Mapped[str] = mapped_column(String(64), default="")
-    at: Mapped[At]
-
-    __table_args__ = (Index("ix_consent_subscriber", "subscriber_id", "kind", "at"),)
-
-
-class SuppressionRow(Base):
-    """Addresses that get nothing, by keyed hash, so that the list outlives erasure."""
-
-    __tablename__ = "suppression"
-
-    address_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
-    reason: Mapped[str] = mapped_column(String(32))
-    scope: Mapped[str] = mapped_column(String(32), default="all")
-    message_id: Mapped[int | None] = mapped_column(RowId)
-    at: Mapped[At]
-
-
 # ── Finding, creating, waking ────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -221,23 +192,43 @@ def create(session: Session, new: NewSubscriber) -> SubscriberRow:
 
 
 def wake(session: Session, ids: Iterable[int], now: Instant) -> None:
-    """Let the engine look at these people as soon as it can. A wake during a decision is not lost: `wake` tells."""
+    """Let the engine look at these people as soon as it can. A wake during a decision is not lost: `wake` tells.
+
+    Who is due already stays due as early as before. Rows are locked in the order of ids, so that two who wake the
+    same people never wait for each other.
+    """
     wanted = sorted(set(ids))
     if wanted:
+        lock(session, wanted)
         rows = update(SubscriberRow).where(SubscriberRow.id.in_(wanted))
-        session.execute(rows.values(wake=SubscriberRow.wake + 1, due_at=now))
+        _run(session, rows.values(wake=SubscriberRow.wake + 1, due_at=_no_later(now)))
 
 
 def wake_everybody(session: Session, now: Instant) -> None:
-    """After a publish: each live person is looked at once, quietly, in the order of ids."""
+    """Each person who is not erased is looked at. One long transaction: for small lists and tests; see store/waking."""
     rows = update(SubscriberRow).where(SubscriberRow.state != SubscriberState.ERASED.value)
-    session.execute(rows.values(wake=SubscriberRow.wake + 1, due_at=now))
+    _run(session, rows.values(wake=SubscriberRow.wake + 1, due_at=_no_later(now)))
+
+
+def _no_later(now: Instant) -> Case[int]:
+    return case((SubscriberRow.due_at < now, SubscriberRow.due_at), else_=now)
+
+
+def _run(session: Session, statement: Update) -> None:
+    session.execute(statement, execution_options={"synchronize_session": False})
+
+
+def lock(session: Session, ids: Iterable[int]) -> None:
+    """Hold people until the transaction ends. Rows that point at them may still be written (PostgreSQL)."""
+    if not is_sqlite(session):
+        people = select(SubscriberRow.id).where(SubscriberRow.id.in_(sorted(ids))).order_by(SubscriberRow.id)
+        session.execute(people.with_for_update(key_share=True))
 
 
 def take_due(session: Session, now: Instant, limit: int) -> list[int]:
     """The ids of people due, locked until the transaction ends (PostgreSQL skips what another worker holds)."""
     due = select(SubscriberRow.id).where(SubscriberRow.due_at <= now).order_by(SubscriberRow.due_at, SubscriberRow.id)
-    return sorted(session.scalars(due.limit(limit).with_for_update(skip_locked=True)))
+    return sorted(session.scalars(due.limit(limit).with_for_update(skip_locked=True, key_share=True)))
 
 
 def next_due(session: Session) -> Instant | None:
@@ -247,5 +238,11 @@ def next_due(session: Session) -> Instant | None:
 
 def park(session: Session, subscriber_id: int, error: str, again_at: Instant | None) -> None:
     """Set a person aside whose decision failed: shown, and tried again later."""
-    values = {"attempts": SubscriberRow.attempts + 1, "error": error[:2000], "due_at": again_at}
-    session.execute(update(SubscriberRow).where(SubscriberRow.id == subscriber_id).values(values))
+    values = {"attempts": SubscriberRow.attempts + 1, "error": clean(error)[:2000], "due_at": again_at}
+    _run(session, update(SubscriberRow).where(SubscriberRow.id == subscriber_id).values(values))
+
+
+def parked(session: Session, limit: int = 100) -> Sequence[SubscriberRow]:
+    """People whose last decision failed, the most often tried first."""
+    query = select(SubscriberRow).where(literal_column("subscriber.attempts > 0"))
+    return session.scalars(query.order_by(SubscriberRow.attempts.desc(), SubscriberRow.id).limit(limit)).all()

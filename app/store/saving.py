@@ -7,7 +7,7 @@ Must not decide, and must not overwrite what others own: delivery's states, a wa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, cast
 
@@ -47,7 +47,7 @@ class Context:
 
     now: Instant
     release_id: int | None
-    rules: dict[str, ScoringRule]
+    rules: Mapping[str, ScoringRule]
     new_id: Callable[[], bytes]
 
 

@@ -29,6 +29,9 @@ def upgrade() -> None:
     sa.Column('at', sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint('scope', 'key', name=op.f('pk_bucket'))
     )
+    with op.batch_alter_table('bucket', schema=None) as batch_op:
+        batch_op.create_index('ix_bucket_at', ['at'], unique=False)
+
     op.create_table('control',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('release_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
@@ -117,7 +120,8 @@ def upgrade() -> None:
     sa.UniqueConstraint('key', name=op.f('uq_outbox_key'))
     )
     with op.batch_alter_table('outbox', schema=None) as batch_op:
-        batch_op.create_index('ix_outbox_open', ['endpoint', 'subscriber_id', 'id'], unique=False)
+        batch_op.create_index('ix_outbox_due', ['due_at', 'id'], unique=False, sqlite_where=sa.text("state = 'open'"), postgresql_where=sa.text("state = 'open'"))
+        batch_op.create_index('ix_outbox_open', ['endpoint', 'subscriber_id', 'id'], unique=False, sqlite_where=sa.text("state = 'open'"), postgresql_where=sa.text("state = 'open'"))
 
     op.create_table('purchase',
     sa.Column('source', sa.String(length=32), nullable=False),
@@ -208,6 +212,7 @@ def upgrade() -> None:
     with op.batch_alter_table('subscriber', schema=None) as batch_op:
         batch_op.create_index('ix_subscriber_due', ['due_at', 'id'], unique=False, sqlite_where=sa.text('due_at IS NOT NULL'), postgresql_where=sa.text('due_at IS NOT NULL'))
         batch_op.create_index('ix_subscriber_kind', ['kind', 'id'], unique=False)
+        batch_op.create_index('ix_subscriber_parked', ['attempts', 'id'], unique=False, sqlite_where=sa.text('attempts > 0'), postgresql_where=sa.text('attempts > 0'))
         batch_op.create_index('ix_subscriber_stage', ['stage', 'id'], unique=False)
         batch_op.create_index('ix_subscriber_weight', ['landmark', 'weight'], unique=False)
 
@@ -284,7 +289,7 @@ def upgrade() -> None:
     op.create_table('consent',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
     sa.Column('subscriber_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
-    sa.Column('kind', sa.String(length=16), nullable=False),
+    sa.Column('kind', sa.String(length=80), nullable=False),
     sa.Column('answer', sa.String(length=16), nullable=False),
     sa.Column('wording', sa.Text(), nullable=False),
     sa.Column('wording_digest', sa.String(length=64), nullable=False),
@@ -587,6 +592,7 @@ def downgrade() -> None:
     with op.batch_alter_table('subscriber', schema=None) as batch_op:
         batch_op.drop_index('ix_subscriber_weight')
         batch_op.drop_index('ix_subscriber_stage')
+        batch_op.drop_index('ix_subscriber_parked', sqlite_where=sa.text('attempts > 0'), postgresql_where=sa.text('attempts > 0'))
         batch_op.drop_index('ix_subscriber_kind')
         batch_op.drop_index('ix_subscriber_due', sqlite_where=sa.text('due_at IS NOT NULL'), postgresql_where=sa.text('due_at IS NOT NULL'))
 
@@ -604,7 +610,8 @@ def downgrade() -> None:
 
     op.drop_table('purchase')
     with op.batch_alter_table('outbox', schema=None) as batch_op:
-        batch_op.drop_index('ix_outbox_open')
+        batch_op.drop_index('ix_outbox_open', sqlite_where=sa.text("state = 'open'"), postgresql_where=sa.text("state = 'open'"))
+        batch_op.drop_index('ix_outbox_due', sqlite_where=sa.text("state = 'open'"), postgresql_where=sa.text("state = 'open'"))
 
     op.drop_table('outbox')
     with op.batch_alter_table('mail_version', schema=None) as batch_op:
@@ -622,5 +629,8 @@ def downgrade() -> None:
     op.drop_table('event')
     op.drop_table('counts')
     op.drop_table('control')
+    with op.batch_alter_table('bucket', schema=None) as batch_op:
+        batch_op.drop_index('ix_bucket_at')
+
     op.drop_table('bucket')
     op.drop_table('box_counts')

@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 
 from app.core.instants import Instant, Span
 from app.links import Key, Links
@@ -66,6 +67,11 @@ class DemoClock:
                 self._offset = releases.control(session).demo_offset
             self._read_at = time.monotonic()
         return self.wall() + self._offset
+
+
+def today() -> date:
+    """The machine's date, for checks of files."""
+    return datetime.fromtimestamp(wall() / 1_000_000, tz=UTC).date()
 
 
 def settings_from_environment() -> Settings:

@@ -79,7 +79,7 @@ def compose(world: World, shelved: Shelved, letter: Letter, chosen: Chosen) -> M
 def recipient_of(shelved: Shelved, letter: Letter) -> Recipient:
     site = shelved.book.site
     values = attributes_of(site, letter.attributes) | {"address": letter.subscriber_address, "locale": letter.locale}
-    name = letter.attributes.get("first_name", "") if not letter.mail_class == MailClass.TEAM else ""
+    name = letter.attributes.get("first_name", "") if letter.mail_class is not MailClass.TEAM else ""
     zone = letter.timezone or site.timezone
     return Recipient(letter.address, str(name), letter.locale or site.locales[0], values, zone)
 
@@ -109,10 +109,9 @@ def _context(world: World, shelved: Shelved, letter: Letter, chosen: Chosen) -> 
         links=_links(world, shelved, letter, chosen),
         tracking=_tracking(links, letter, chosen),
         lists=_lists(world, site, letter, locale),
-        event=_event(site, shelved, letter),
-        content={},
+        event=_event(site, letter),
         subject_variant=letter.subject,
-        root=_root(letter),
+        extra=_root(letter),
         image_url=f"{world.settings.base_url}/i",
     )
 
@@ -190,16 +189,21 @@ def _lists(world: World, site: Site, letter: Letter, locale: str) -> ListHeaders
     )
 
 
-def _event(site: Site, shelved: Shelved, letter: Letter) -> dict[str, Value] | None:
+def _event(site: Site, letter: Letter) -> dict[str, Value] | None:
     """The fields of the event that began the run, money as money."""
     if not letter.event:
         return None
     money = {name for event in site.events.values() for name, kind in event.fields if kind is AttributeType.MONEY}
-    money |= {"total", "amount"}
-    return {
-        key: Money(value, site.currency, site.currency_shown) if key in money and isinstance(value, int) else _plain(value)
-        for key, value in letter.event.items()
-    }
+    return {key: _priced(site, value, key in money | _PRICES) for key, value in letter.event.items()}
+
+
+_PRICES = frozenset({"total", "amount"})
+
+
+def _priced(site: Site, value: object, is_money: bool) -> Value:
+    if is_money and isinstance(value, int):
+        return Money(value, site.currency, site.currency_shown)
+    return _plain(value)
 
 
 def _plain(value: object) -> Value:
@@ -209,9 +213,13 @@ def _plain(value: object) -> Value:
 def content_values(content: Content, site: Site, locale: str) -> dict[str, Value]:
     """One piece of content in a locale."""
     money = {key: getattr(content, key) for key in ("price", "old_price") if getattr(content, key) is not None}
+    title, text = content.title.in_locale(locale), content.text.in_locale(locale)
     return {
-        "title": content.title.in_locale(locale),
-        "text": content.text.in_locale(locale),
+        "kind": content.kind.value,
+        "title": title,
+        "name": title,
+        "text": text,
+        "quote": text,
         "author": content.author.in_locale(locale),
         "about": content.about.in_locale(locale),
         "url": content.url,
@@ -219,4 +227,3 @@ def content_values(content: Content, site: Site, locale: str) -> dict[str, Value
         "alt": content.alt.in_locale(locale),
         **{key: Money(amount, site.currency, site.currency_shown) for key, amount in money.items()},
     }
-

@@ -6,20 +6,22 @@ Must not publish, and touches no database.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
+from app.actions.compose import content_values
 from app.core.campaign import ByEvent, Campaign, Notify, Send
 from app.core.problem import Problem
 from app.core.site import Site
 from app.core.text import Place
 from app.core.workspace import MailFacts, Workspace
-from app.files.check import check
-from app.files.reader import in_order, read
+from app.files.checking import check
+from app.files.reader import read
 from app.files.sources import load
 from app.mail.compiled import CompiledMail, Refused
+from app.mail.components import SiteFacts
 from app.mail.names import LINK_NAMES, SITE_NAMES, VariableNames, differing_twins, links_of
 from app.mail.publish import PublishOptions, compile_mail
 from app.mail.source import Layouts, MailSource, MailSources, SourceText, read_mails
@@ -63,19 +65,13 @@ def inspect(sources: Mapping[str, str], today: date, folder: Path | None = None)
     """Check texts by path. `folder` is where pictures and attachments of mails are looked up."""
     mails = mails_of(sources)
     facts = tuple(facts_of(mails))
-    workspace, problems = read(sources, facts)
-    found = [*problems, *mails.problems]
+    workspace, _ = read(sources, facts)
     compiled: dict[tuple[str, str], CompiledMail] = {}
+    lint = list(mails.problems)
     if workspace is not None:
-        found += check(workspace, facts, today)
-        compiled, mail_problems = _compiled(workspace, mails, folder)
-        found += mail_problems
-    return Inspection(sources, workspace, compiled, in_order(_without_allowed(workspace, found)))
-
-
-def _without_allowed(workspace: Workspace | None, found: list[Problem]) -> list[Problem]:
-    allowed = workspace.allowed if workspace else ()
-    return [p for p in found if p.is_error or not any(a.covers(p.code, p.file, p.line) for a in allowed)]
+        compiled, found = _compiled(workspace, mails, folder)
+        lint += found
+    return Inspection(sources, workspace, compiled, check(sources, facts, today, lint))
 
 
 # ── Mails ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -123,13 +119,13 @@ def _compiled(
 
 
 def _options(workspace: Workspace, mail: MailSource, folder: Path | None) -> PublishOptions:
-    names = names_for(workspace, mail.key)
-    if folder is None:
-        return PublishOptions(site_url=workspace.site.url, names=names)
-    return PublishOptions(site_url=workspace.site.url, names=names, files=_reader(folder))
+    site = workspace.site
+    content = {key: content_values(piece, site, mail.locale) for key, piece in workspace.content.items()}
+    options = PublishOptions(SiteFacts(site.url, content or None), names=names_for(workspace, mail.key))
+    return options if folder is None else replace(options, files=_reader(folder))
 
 
-def _reader(folder: Path):  # type: ignore[no-untyped-def]
+def _reader(folder: Path) -> Callable[[str], bytes | None]:
     root = (folder / TEMPLATES).resolve()
 
     def file(path: str) -> bytes | None:

@@ -81,4 +81,3 @@ def _mail(mail: CompiledMail) -> NewMail:
     plain = json.dumps(mail.to_plain(), ensure_ascii=False, sort_keys=True)
     links = json.dumps(mail.to_plain()["links"], ensure_ascii=False)
     return NewMail(mail.key, mail.locale, mail.digest, plain, links, mail.is_service)
-

@@ -10,7 +10,6 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import date
 from pathlib import Path
 
 import click
@@ -19,6 +18,7 @@ from rich.text import Text
 
 from app.actions.inspect import inspect_folder
 from app.core.problem import Problem
+from app.main import today
 
 
 @click.command()
@@ -30,7 +30,7 @@ def check(folder: Path, as_json: bool, strict: bool) -> None:
 
     Exit code 1 when there are errors, 0 otherwise.
     """
-    problems = inspect_folder(folder, date.today()).problems
+    problems = inspect_folder(folder, today()).problems
     if as_json:
         click.echo(json.dumps([asdict(problem) for problem in problems], ensure_ascii=False, indent=1))
     else:

@@ -1,0 +1,84 @@
+"""Rehearse: tells a scenario on the stage and says how it went.
+
+Owns the running of stories: line by line, the first failure ends one, `never` holds all along. Real engine, real store,
+real mails; only the clock and the letter box are the theatre's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.actions.inspect import Inspection
+from app.actions.rehearse.cast import Actor
+from app.actions.rehearse.deeds import perform
+from app.actions.rehearse.judging import Judge, Miss
+from app.actions.rehearse.stage import Stage
+from app.core.instants import Instant
+from app.core.scenario import Expect, Pass, Scenario
+from app.core.text import Place
+from app.core.windows import Zone
+from app.store import stories
+from app.store.stories import Told
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Where a story went another way than it was told."""
+
+    place: Place
+    wanted: str
+    got: str
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """How one scenario went: its failure or None, what happened, and the steps and branches it walked."""
+
+    scenario: Scenario
+    failure: Failure | None
+    told: tuple[Told, ...]
+    zone: Zone
+    walked: frozenset[tuple[str, str, str]]
+    """(campaign, step, branch); branch is "" for the step itself"""
+
+    @property
+    def has_passed(self) -> bool:
+        return self.failure is None
+
+
+def rehearse(inspection: Inspection, scenario: Scenario, load: Callable[[str], Inspection]) -> Rehearsal:
+    """Run one scenario. `load` reads the files of a folder a story deploys."""
+    stage = Stage(inspection, scenario)
+    actor = Actor(stage, load)
+    failure = _tell(stage, actor)
+    with stage.world.transaction("read") as session:
+        told = stories.told(session, actor.subscriber_id)
+        walked = stories.walked(session, actor.subscriber_id)
+    stage.world.database.dispose()
+    return Rehearsal(scenario, failure, told, stage.zone, walked)
+
+
+def _tell(stage: Stage, actor: Actor) -> Failure | None:
+    judge = Judge(actor)
+    for line in stage.scenario.story:
+        miss = _line(actor, judge, line)
+        if miss:
+            return Failure(line.place, miss.wanted, miss.got, stage.clock)
+        unwanted = next((m for m in stage.inbox if m.mail in stage.scenario.never), None)
+        if unwanted:
+            return Failure(line.place, f"never {unwanted.mail}", f"it came {judge.shown(unwanted.at)}", unwanted.at)
+    return None
+
+
+def _line(actor: Actor, judge: Judge, line: object) -> Miss | None:
+    if isinstance(line, Expect):
+        return judge.judge(line)
+    try:
+        if not isinstance(line, Pass):
+            judge.note_deed()
+        perform(actor, line)  # type: ignore[arg-type]
+    except LookupError as error:
+        return Miss(type(line).__name__.lower(), str(error))
+    return None

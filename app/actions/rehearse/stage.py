@@ -1,0 +1,222 @@
+"""The stage: the real engine and store on a virtual clock, in memory, with a letter box for an audience.
+
+Owns the clock of a story and how time is let pass: from due instant to due instant, never by waiting.
+Must not know verbs or expectations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from app.actions.advance import drain
+from app.actions.compose import MailShelf, compose
+from app.actions.door import leave
+from app.actions.inspect import Inspection
+from app.actions.publish import Authorship, NotPublished, apply
+from app.actions.shelf import Shelf, Shelved
+from app.core.book import Book, Standing
+from app.core.calendar import parse_date
+from app.core.campaign import Campaign, Choose, If, Split, Step, Steps, Use, Wait
+from app.core.delivery import Go, Never, NotYet
+from app.core.instants import Instant
+from app.core.ladder import earliest_of
+from app.core.person import MessageState
+from app.core.scenario import Scenario
+from app.core.windows import Zone, at_local, zone_of
+from app.links import Key, Links
+from app.mail.message import Message
+from app.settings import Settings
+from app.store import letters, people, queue, releases
+from app.store.engine import open_database
+from app.store.tables import metadata
+from app.world import World
+
+SECRET = b"a story is the same every time 0"
+BASE_URL = "https://parvar.example"
+ROUNDS = 10_000
+"""More rounds of work than this at one instant are a circle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A mail that arrived in the story."""
+
+    at: Instant
+    mail: str
+    recipient: str
+    message: Message
+    id: int
+    offer: str
+    is_team: bool
+
+
+class StoryShelf(Shelf):
+    """The published book as a story wants it: some campaigns only, no holdout, the arms it names."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        super().__init__(SECRET)
+        self._scenario = scenario
+        self._made: tuple[int, Shelved] | None = None
+
+    def look(self, session: Session) -> Shelved | None:
+        shelved = super().look(session)
+        if shelved is None:
+            return None
+        if self._made is None or self._made[0] != shelved.version:
+            self._made = shelved.version, replace(shelved, book=_adapted(shelved.book, self._scenario))
+        return self._made[1]
+
+
+def _adapted(book: Book, scenario: Scenario) -> Book:
+    arms = dict(scenario.arms)
+    campaigns = {key: _in_story(campaign, scenario, arms) for key, campaign in book.campaigns.items()}
+    closed = {key: Standing.RETIRED for key in campaigns if scenario.only and key not in scenario.only}
+    return replace(book, campaigns=campaigns, standings={**book.standings, **closed})
+
+
+def _in_story(campaign: Campaign, scenario: Scenario, arms: dict[str, str]) -> Campaign:
+    sequences = {name: _with_arms(steps, arms) for name, steps in campaign.sequences.items()}
+    holdout = campaign.holdout if scenario.with_holdout else 0.0
+    return replace(campaign, sequences=sequences, on_goal=_with_arms(campaign.on_goal, arms), holdout=holdout)
+
+
+def _with_arms(steps: Steps, arms: dict[str, str]) -> Steps:
+    return tuple(_with_arm(step, arms) for step in steps)
+
+
+def _with_arm(step: Step, arms: dict[str, str]) -> Step:
+    match step:
+        case Split():
+            taken = arms.get(step.id, step.arms[0].name)
+            shares = (replace(a, share=float(a.name == taken), then=_with_arms(a.then, arms)) for a in step.arms)
+            return replace(step, arms=tuple(shares))
+        case If() | Wait():
+            return replace(step, then=_with_arms(step.then, arms), otherwise=_with_arms(step.otherwise, arms))
+        case Choose():
+            options = tuple(replace(option, then=_with_arms(option.then, arms)) for option in step.options)
+            return replace(step, options=options, otherwise=_with_arms(step.otherwise, arms))
+        case Use():
+            return replace(step, steps=_with_arms(step.steps, arms))
+        case _:
+            return step
+
+
+class Stage:
+    """One story's world. Everything on it happened at `clock` or before."""
+
+    def __init__(self, inspection: Inspection, scenario: Scenario) -> None:
+        if inspection.workspace is None:
+            raise ValueError("a story needs files that can be read")
+        site = inspection.workspace.site
+        self.scenario = scenario
+        self.zone: Zone = zone_of(scenario.person.timezone, site.timezone)
+        self.clock: Instant = at_local(parse_date(scenario.starts.date), scenario.starts.at, self.zone)
+        self._ids = 0
+        self.world = _world(self)
+        self.shelf = StoryShelf(scenario)
+        self.mails = MailShelf()
+        self.inbox: list[Received] = []
+        self.refused: list[str] = []
+        """Mails whose next hand-over the recipient's server refuses, "" for any."""
+        metadata().create_all(self.world.database.engine)
+        with self.world.transaction("write") as session:
+            releases.begin(session, self.new_id())
+        self.publish(inspection)
+
+    def new_id(self) -> bytes:
+        self._ids += 1
+        return self._ids.to_bytes(16, "big")
+
+    def publish(self, inspection: Inspection) -> None:
+        published = apply(self.world, inspection, Authorship("story"))
+        if isinstance(published, NotPublished):
+            raise ValueError(str(published.problems[0]))
+
+    def shelved(self) -> Shelved:
+        with self.world.transaction("read") as session:
+            shelved = self.shelf.look(session)
+        if shelved is None:
+            raise LookupError("nothing is published on this stage")
+        return shelved
+
+    # ── Time ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def run_to(self, until: Instant) -> None:
+        """Let time pass, doing at each due instant what is due then."""
+        self.work()
+        while (due := self.next_due()) is not None and due <= until:
+            self.clock = max(self.clock, due)
+            self.work()
+        self.clock = max(self.clock, until)
+        self.work()
+
+    def skip_to(self, until: Instant) -> None:
+        """Let time pass with the engine down."""
+        self.clock = max(self.clock, until)
+
+    def next_due(self) -> Instant | None:
+        with self.world.transaction("read") as session:
+            return earliest_of((people.next_due(session), queue.next_due(session)))
+
+    def work(self) -> None:
+        """Decide and deliver until nothing is left to do at this instant."""
+        for _ in range(ROUNDS):
+            if not drain(self.world, self.shelf) + self._deliver():
+                return
+        raise RuntimeError("the story never comes to rest at one instant")
+
+    # ── Mail ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _deliver(self) -> int:
+        """Hand over what is due: the same questions at the door as everywhere, and a letter box behind it."""
+        shelved = self.shelved()
+        with self.world.transaction("write") as session:
+            ids = queue.due(session, self.clock, 100)
+            for message_id in ids:
+                self._hand_over(session, shelved, message_id)
+        return len(ids)
+
+    def _hand_over(self, session: Session, shelved: Shelved, message_id: int) -> None:
+        answer = leave(session, shelved, message_id, self.clock)
+        match answer:
+            case Go():
+                self._take(session, shelved, message_id)
+            case NotYet():
+                queue.put_off(session, message_id, max(answer.until, self.clock + 1))
+            case Never():
+                state = MessageState.WITHDRAWN if answer.is_withdrawn else MessageState.SKIPPED
+                queue.settle(session, message_id, state, self.clock, answer.code)
+
+    def _take(self, session: Session, shelved: Shelved, message_id: int) -> None:
+        (letter,) = letters.letters(session, [message_id])
+        chosen = self.mails.choose(session, shelved, letter.mail, letter.locale)
+        if chosen is None:
+            queue.settle(session, message_id, MessageState.PARKED, self.clock, "no_such_mail")
+            return
+        if letter.mail in self.refused or "" in self.refused:
+            self.refused = []
+            queue.settle(session, message_id, MessageState.REFUSED, self.clock, "hard")
+            queue.suppress_subscriber(session, letter.subscriber_id)
+            return
+        message = compose(self.world, shelved, letter, chosen)
+        is_team = letter.address != letter.subscriber_address
+        received = Received(self.clock, letter.mail, letter.address, message, letter.id, letter.offer, is_team)
+        self.inbox.append(received)
+        queue.settle(session, message_id, MessageState.SENT, self.clock, "")
+
+
+def _world(stage: Stage) -> World:
+    settings = Settings("sqlite://", "x" * 32, BASE_URL, Path("/nonexistent"), bounce_domain="bounce.parvar.example")
+    return World(
+        settings=settings,
+        database=open_database("sqlite://"),
+        links=Links((Key(1, SECRET),), BASE_URL, BASE_URL),
+        now=lambda: stage.clock,
+        wall=lambda: stage.clock,
+        new_id=stage.new_id,
+        monotonic=lambda: 0.0,
+        secret=SECRET,
+    )

@@ -32,6 +32,7 @@ from app.disk.spool_reader import SpoolReader
 from app.disk.touches import read_touch
 from app.links import Key, Links
 from app.web.edge import Edge, EdgeParts
+from app.web.edge_rsgi import AsyncEdge
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -53,19 +54,25 @@ def behind(_environ: "WSGIEnvironment", start_response: "StartResponse") -> Iter
 
 def edge_app() -> "WSGIApplication":
     """What a granian worker loads: the real edge on a real spool."""
+    return Edge(_parts(), behind)
+
+
+def _parts() -> EdgeParts:
     folder = Path(os.environ[FOLDER])
-    return Edge(
-        EdgeParts(
-            links=LINKS,
-            spool=Spool(folder / "spool", os.urandom(16), SpoolLimits(batch=int(os.environ[BATCH]))),
-            destinations=Destinations(folder / "links", None, _wall),
-            networks=Networks(b"benchmark" * 4, ()),
-            site_url="https://example.com",
-            wall=_wall,
-            new_id=lambda: os.urandom(16),
-        ),
-        behind,
+    return EdgeParts(
+        links=LINKS,
+        spool=Spool(folder / "spool", os.urandom(16), SpoolLimits(batch=int(os.environ[BATCH]))),
+        destinations=Destinations(folder / "links", None, _wall),
+        networks=Networks(b"benchmark" * 4, ()),
+        site_url="https://example.com",
+        wall=_wall,
+        new_id=lambda: os.urandom(16),
     )
+
+
+def rsgi_app() -> AsyncEdge:
+    """The same for a tracking host of its own."""
+    return AsyncEdge(_parts())
 
 
 def flask_app() -> Flask:
@@ -153,10 +160,10 @@ def nginx(folder: Path, seconds: int) -> Round:
         return Round(*wrk(port, seconds), found=None)
 
 
-def edge(folder: Path, seconds: int, batch: int = 1_000) -> Round:
+def edge(folder: Path, seconds: int, batch: int = 1_000, factory: str = "edge_app") -> Round:
     write_link_file(folder / "links", 7, ["https://example.com"] * 3 + [TARGET])
     port = free_port()
-    with running(_granian("edge_app", port), port, **{FOLDER: str(folder), BATCH: str(batch)}):
+    with running(_granian(factory, port), port, **{FOLDER: str(folder), BATCH: str(batch)}):
         rate, answered = wrk(port, seconds)
     reader = SpoolReader(folder / "spool")
     return Round(rate, answered, sum(1 for name in reader.segments() for _ in reader.read(name)))
@@ -177,14 +184,16 @@ def usual(folder: Path, seconds: int, server: str = "gunicorn") -> Round:
 
 
 def _granian(factory: str, port: int) -> list[str]:
-    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--factory", "--no-ws", "--log-level", "error"]
-    command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "2", "--blocking-threads", "32"]
+    kind, threads = ("rsgi", "1") if factory == "rsgi_app" else ("wsgi", "32")
+    command = [sys.executable, "-m", "granian", "--interface", kind, "--factory", "--no-ws", "--log-level", "error"]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "2", "--blocking-threads", threads]
     return [*command, f"benchmarks.tracking:{factory}"]
 
 
 CONTENDERS: dict[str, Callable[[Path, int], Round]] = {
     "nginx, return 302, nothing kept": nginx,
     "edge, granian 2x32, spool": edge,
+    "edge, granian RSGI x2, spool": lambda folder, seconds: edge(folder, seconds, factory="rsgi_app"),
     "edge, granian 2x32, flush each": lambda folder, seconds: edge(folder, seconds, batch=1),
     "Flask, gunicorn 2x32, commit each": usual,
     "Flask, granian 2x32, commit each": lambda folder, seconds: usual(folder, seconds, server="granian"),
@@ -202,13 +211,14 @@ def measure(seconds: int, rounds: int, base: Path) -> dict[str, list[Round]]:
 
 def report(results: dict[str, list[Round]]) -> None:
     rates = {name: median(one.rate for one in rounds) for name, rounds in results.items()}
-    first, ours, each, *flasks = rates.values()
+    first, ours, loop, each, *flasks = rates.values()
     for name, rounds in results.items():
         kept = all(one.found is None or one.found >= one.answered for one in rounds)
         print(f"{name:36} {rates[name]:10,.0f}/s  {100 * rates[name] / first:5.1f} % of nginx  kept: {kept}")
     print(f"durable, of nginx            {100 * ours / first:.1f} %   goal 15 %")
+    print(f"durable, RSGI, of nginx      {100 * loop / first:.1f} %   goal 25 %")
     print(f"group flush against each     {ours / each:.2f} x   goal 1.8 x")
-    for name, rate in zip(list(rates)[3:], flasks, strict=True):
+    for name, rate in zip(list(rates)[4:], flasks, strict=True):
         print(f"against {name:34} {ours / rate:.1f} x")
 
 

@@ -41,16 +41,17 @@ def _walk(html: str) -> list[Step]:
 
 
 def _steps(element: etree._Element) -> Iterator[Step]:
-    if not isinstance(element.tag, str):
+    tag: object = element.tag  # a function for comments and instructions
+    if not isinstance(tag, str):
         text = element.text or ""
-        if text.startswith("[if") or text.startswith("<!["):
+        if text.startswith(("[if", "<![")):
             yield "comment", _SPACE.sub(" ", text).strip()
     else:
-        yield "open", element.tag, *_attributes(element)
-        yield from _text(_kept(element.text) if element.tag == "style" else element.text)
+        yield "open", tag, *_attributes(element)
+        yield from _text(_kept(element.text) if tag == "style" else element.text)
         for child in element:
             yield from _steps(child)
-        yield "close", element.tag
+        yield "close", tag
     yield from _text(element.tail)
 
 

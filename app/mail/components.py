@@ -56,6 +56,7 @@ class SiteFacts:
     content: Mapping[str, Values] | None = None
 
 
+NO_FACTS = SiteFacts()
 Maker = Callable[[Arguments], str]
 
 
@@ -179,7 +180,8 @@ def _column_markup(piece: Piece, width: str) -> str | None:
             return f"</td>{cell}"
         case "endcolumns":
             return "</td></tr></table>"
-    return None
+        case _:
+            return None
 
 
 def _column_widths(pieces: tuple[Piece, ...]) -> dict[int, str]:

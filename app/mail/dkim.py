@@ -111,7 +111,8 @@ def sign(message: bytes, signers: Sequence[Signer], at: Instant) -> bytes:
 def _signature(signer: Signer, names: bytes, headers: bytes, facts: tuple[bytes, int]) -> bytes:
     body_hash, second = facts
     field_start = (
-        f"v=1; a={signer.algorithm}; c=relaxed/relaxed; d={signer.domain};\r\n s={signer.selector}; t={second};\r\n h=".encode()
+        f"v=1; a={signer.algorithm}; c=relaxed/relaxed; d={signer.domain};\r\n".encode()
+        + f" s={signer.selector}; t={second};\r\n h=".encode()
         + names
         + b";\r\n bh="
         + body_hash
@@ -133,8 +134,8 @@ def _chosen(head: bytes) -> tuple[bytes, bytes]:
     canonical: list[bytes] = []
     for name in SIGNED:
         values = found.get(name, [])
-        for value in reversed(values):  # the last occurrence is signed first
-            canonical.append(name.encode() + b":" + _value(value) + b"\r\n")
+        # the last occurrence is signed first
+        canonical.extend(name.encode() + b":" + _value(value) + b"\r\n" for value in reversed(values))
         names.extend([name] * (len(values) + 1))
     return _folded(names), b"".join(canonical)
 

@@ -19,7 +19,7 @@ _PRINTABLE = re.compile(r"[ !-~]*\Z")
 
 
 def quoted_piece(text: str) -> bytes:
-    """One piece of a quoted-printable body: begins at column 0 and ends with a line break, soft unless the text has one.
+    """One piece of a quoted-printable body: from column 0 to a line break, soft unless the text has one.
 
     Lines are at most 76 characters; a break in the text is a CRLF.
     """
@@ -33,10 +33,10 @@ def quoted_piece(text: str) -> bytes:
     return encoded + _SOFT
 
 
-def quoted_printable(pieces: Iterable[str], known: Mapping[str, bytes]) -> list[bytes]:
-    """A body of pieces; those known beforehand are only looked up. The parts are yet to be joined."""
-    get = known.get
-    return [get(piece) or quoted_piece(piece) for piece in pieces]
+def quoted_printable(pieces: Iterable[str], known: Mapping[str, bytes], often: Mapping[str, bytes]) -> list[bytes]:
+    """A body of pieces; those known, or met often here, are only looked up. The parts are yet to be joined."""
+    get, again = known.get, often.get
+    return [get(piece) or again(piece) or quoted_piece(piece) for piece in pieces]
 
 
 def base64_lines(data: bytes) -> bytes:
@@ -77,7 +77,8 @@ def is_plain_ascii(text: str) -> bool:
 def encoded_words(text: str, room: int = 76) -> list[str]:
     """The text as encoded words of at most 75 characters, the first at most `room`; no character is split."""
     words: list[str] = []
-    chunk, size, limit = [], 0, min(_WORD_BYTES, max(room - _FRAME, 4) // 4 * 3)
+    chunk: list[str] = []
+    size, limit = 0, min(_WORD_BYTES, max(room - _FRAME, 4) // 4 * 3)
     for character in text:
         width = len(character.encode("utf-8", "replace"))
         if size + width > limit:

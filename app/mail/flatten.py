@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from html import escape
 
 from app.mail import components, markdown
-from app.mail.components import Setting, SiteFacts
+from app.mail.components import NO_FACTS, Setting, SiteFacts
 from app.mail.front_matter import Located
 from app.mail.pieces import Kind, Origin, Piece, SyntaxFault, cut
 from app.mail.source import Format, Layouts, MailSource
@@ -45,7 +45,7 @@ class Flat:
     pieces: tuple[Piece, ...]
 
 
-def flatten(mail: MailSource, layouts: Layouts, facts: SiteFacts = SiteFacts()) -> Flat:
+def flatten(mail: MailSource, layouts: Layouts, facts: SiteFacts = NO_FACTS) -> Flat:
     """The whole HTML template of a mail; what is known about the site is written in. Raises SyntaxFault."""
     return _Flattener(mail, layouts, facts).flat()
 
@@ -140,7 +140,9 @@ class _Flattener:
         texts |= {f"say.{key}": word for key, word in say(mail.locale).items()}
         if self.facts.site_url:
             texts["site.url"] = self.facts.site_url.rstrip("/")
-        known = {name: (Piece(Kind.DATA, escape(text), "", 1, 1),) for name, text in texts.items()}
+        known: dict[str, tuple[Piece, ...]] = {
+            name: (Piece(Kind.DATA, escape(text), "", 1, 1),) for name, text in texts.items()
+        }
         known["subject"] = _escaped(line_template(mail.front.subject, mail.file))
         known["preheader"] = _escaped(line_template(mail.front.preheader, mail.file))
         return known

@@ -93,7 +93,7 @@ def _entries(head: str) -> dict[str, Value]:
             continue
         if "\t" in text:
             raise _Fault(line, text.index("\t") + 1, "front-matter-tab", "a tab in the front matter", "use spaces")
-        if text.startswith(" ") or text.startswith("- "):
+        if text.startswith((" ", "- ")):
             _continue(values, open_key, text, line)
             continue
         key, value = _entry(text, line)

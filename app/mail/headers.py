@@ -112,7 +112,7 @@ def date_of(at: Instant) -> str:
 
 
 def ascii_url(url: str) -> str:
-    """An address fit for a header: percent-encoded, without white space and brackets. Raises ValueError when too long."""
+    """An address fit for a header: percent-encoded, without white space. Raises ValueError when too long."""
     text = url if _PLAIN_URL.fullmatch(url) else quote("".join(url.split()), safe=_URL_SAFE)
     if len(text) > LONGEST - 40:
         raise ValueError("an address of more than 950 characters cannot stand in a header")
@@ -168,7 +168,7 @@ def filename(name: str) -> str:
     return ";\r\n ".join(f"filename*{number}*={part}" for number, part in enumerate(lines))
 
 
-def extra(pairs: Iterable[tuple[str, str]]) -> str:
+def further(pairs: Iterable[tuple[str, str]]) -> str:
     """Further fields handed in by the caller; values are cleaned and must be short ASCII."""
     made = []
     for name, value in pairs:

@@ -23,7 +23,7 @@ _SOURCES = ("src", "background")
 HEAVY = 300_000
 
 
-def no_file(path: str) -> bytes | None:
+def no_file(_: str) -> bytes | None:
     """A site without pictures."""
     return None
 
@@ -199,4 +199,5 @@ def _webp(data: bytes) -> Size | None:
             return Size((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
         case b"VP8X":
             return Size(int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1)
-    return None
+        case _:
+            return None

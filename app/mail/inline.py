@@ -78,10 +78,10 @@ def _without_made_meta(text: str, body: str) -> str:
 def _take_sheets(root: etree._Element) -> tuple[Sheet, ...]:
     """Read the style sheets and leave in the document only what is kept."""
     sheets = []
-    for link in root.xpath("//link[contains(@rel, 'stylesheet')]"):
+    for link in [link for link in root.iter("link") if "stylesheet" in link.get("rel", "").lower()]:
         _remove(link)
     for style in root.iter("style"):
-        if style.get("media", "all").lower() not in ("all", "screen", ""):
+        if style.get("data-premailer") == "ignore" or style.get("media", "all").lower() not in ("all", "screen", ""):
             style.set("data-premailer", "ignore")
             continue
         sheets.append(read_sheet(style.text or ""))
@@ -89,6 +89,14 @@ def _take_sheets(root: etree._Element) -> tuple[Sheet, ...]:
         style.set("data-premailer", "ignore")
         style.text = f"zqs{len(sheets) - 1}qz"
     return tuple(sheets)
+
+
+def _popped(element: etree._Element, name: str) -> str | None:
+    """The attribute's value, which the element loses."""
+    value = element.get(name)
+    if value is not None:
+        del element.attrib[name]
+    return value
 
 
 def _remove(element: etree._Element) -> None:
@@ -107,7 +115,7 @@ def _remove(element: etree._Element) -> None:
 def _put_aside(root: etree._Element) -> None:
     """Styles the author wrote on an element are never parsed by premailer; they are appended afterwards."""
     for element in root.iter(etree.Element):
-        own = element.attrib.pop("style", None)
+        own = _popped(element, "style")
         if own is not None:
             element.set(_OWN, own)
     carrier = etree.SubElement(_head(root), "style")
@@ -142,7 +150,7 @@ class _Inliner(Premailer):  # type: ignore[misc]
         self.rules = [rule for sheet in sheets for rule in sheet.rules]
         self.used: set[int] = set()
 
-    def _parse_style_rules(self, css_body: str, ruleset_index: int) -> tuple[list[Any], list[Any]]:
+    def _parse_style_rules(self, _: str, ruleset_index: int) -> tuple[list[Any], list[Any]]:
         rules = []
         for number, rule in enumerate(self.rules):
             order = (0, *rule.specificity, ruleset_index, number)
@@ -155,9 +163,9 @@ class _Inliner(Premailer):  # type: ignore[misc]
     def write(self, root: etree._Element) -> None:
         """Turn marks into styles, add the author's own, and put back what stays in the head."""
         for element in root.iter(etree.Element):
-            numbers = [int(match) for match in _MARK.findall(element.attrib.pop("style", ""))]
+            numbers = [int(match) for match in _MARK.findall(_popped(element, "style") or "")]
             self.used.update(numbers)
-            own = element.attrib.pop(_OWN, None)
+            own = _popped(element, _OWN)
             found = cascade([item for number in numbers for item in self.rules[number].declarations])
             style = written(found, own)
             if style:
@@ -175,7 +183,7 @@ class _Inliner(Premailer):  # type: ignore[misc]
             )
             start = stop
         for style in list(root.iter("style")):
-            number = style.attrib.pop("data-zqsheet", None)
+            number = _popped(style, "data-zqsheet")
             if number is None:
                 if style.text == "zqcarrier":
                     _remove(style)
@@ -184,7 +192,7 @@ class _Inliner(Premailer):  # type: ignore[misc]
             if not style.text.strip():
                 _remove(style)
         for head in root.findall("head"):
-            if head.attrib.pop("data-zqmade", None) and not len(head):
+            if _popped(head, "data-zqmade") and not len(head):
                 _remove(head)
 
     def _stays(self, number: int) -> bool:

@@ -26,10 +26,11 @@ from app.mail.compiled import Attachment, CompiledMail
 from app.mail.encode import base64_body, base64_lines, prefers_base64, quoted_piece, quoted_printable, utf8_piece
 from app.mail.inline import inline
 from app.mail.source import direction
-from app.mail.templates import escaped, sandbox_for
+from app.mail.templates import sandbox_for
 from app.mail.values import Survey, Values, named
 
 _BLANKS = re.compile(r"\n(?:[ \t\u200f]*\n){2,}")
+_COUNTED = re.compile(r"\{\{ _l\[(\d+)\] \}\}")
 _KEPT = 256
 
 
@@ -139,7 +140,7 @@ class RenderFault(Exception):
 
 def render(compiled: CompiledMail, person: Recipient, context: MailContext) -> Message:
     """Make the message. Raises RenderFault, and UnsendableAddress for an address that cannot be written in ASCII."""
-    ready = _ready(compiled)
+    ready = _ready(compiled, is_counted=context.tracking is not None)
     try:
         return ready.message(person, context)
     except (TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as fault:
@@ -148,21 +149,22 @@ def render(compiled: CompiledMail, person: Recipient, context: MailContext) -> M
         raise RenderFault(f"{compiled.key} ({compiled.locale}): {fault}") from fault
 
 
-_cache: OrderedDict[str, _Ready] = OrderedDict()
+_cache: OrderedDict[tuple[str, bool], _Ready] = OrderedDict()
 _lock = Lock()
 
 
-def _ready(compiled: CompiledMail) -> _Ready:
+def _ready(compiled: CompiledMail, *, is_counted: bool) -> _Ready:
     """The mail's templates compiled and its static parts encoded, kept for the mails in use."""
+    key = (compiled.digest, is_counted)
     with _lock:
-        found = _cache.get(compiled.digest)
+        found = _cache.get(key)
         if found is not None:
-            _cache.move_to_end(compiled.digest)
+            _cache.move_to_end(key)
             return found
-    made = _Ready(compiled)
+    made = _Ready(compiled, is_counted=is_counted)
     if compiled.digest:
         with _lock:
-            _cache[compiled.digest] = made
+            _cache[key] = made
             while len(_cache) > _KEPT:
                 _cache.popitem(last=False)
     return made
@@ -187,8 +189,11 @@ class _Body:
         """What the template yields; a static string is always the same object."""
         return list(self.yields(Context(self.sandbox, {**self.globals, **variables}, None, {})))
 
-    def encoded(self, pieces: list[str]) -> list[bytes]:
-        return base64_body(pieces, self.known) if self.is_base64 else quoted_printable(pieces, self.known)
+    def encoded(self, pieces: list[str], prefix: str) -> list[bytes]:
+        """The body for the wire; `prefix` is what its counted links begin with."""
+        if self.is_base64:
+            return base64_body(pieces, self.known)
+        return quoted_printable(pieces, self.known, {prefix: quoted_piece(prefix)})
 
 
 def _constants(code: CodeType) -> Iterator[str]:
@@ -203,19 +208,21 @@ def _constants(code: CodeType) -> Iterator[str]:
 
 
 class _Ready:
-    """A compiled mail unpacked for use. Shared by threads: nothing in it changes."""
+    """A compiled mail unpacked for use, with links counted or not. Shared by threads: nothing in it changes."""
 
-    def __init__(self, compiled: CompiledMail) -> None:
+    def __init__(self, compiled: CompiledMail, *, is_counted: bool) -> None:
         self.compiled = compiled
         self.direction = direction(compiled.locale)
-        self.html = _Body(compiled.html, compiled.locale, compiled.is_base64)
-        self.text = _Body(compiled.text, compiled.locale, prefers_base64(compiled.text))
+        html, text = (
+            _COUNTED.sub(r"{{ _b }}/\1", source) if is_counted else source for source in (compiled.html, compiled.text)
+        )
+        self.html = _Body(html, compiled.locale, compiled.is_base64)
+        self.text = _Body(text, compiled.locale, prefers_base64(compiled.text))
+        self.uses_survey = "survey" in compiled.names
         subjects = {"": compiled.subject, **dict(compiled.subjects)}
         self.subjects = {name: _Body(source, compiled.locale, is_base64=True) for name, source in subjects.items()}
-        self.open_links = [Markup(escape(link.url or "")) for link in compiled.links]
+        self.open_links = [escape(link.url or "") for link in compiled.links]
         self.text_links = [Markup(link.url or "") for link in compiled.links]  # noqa: S704 - the text part has no markup
-        self.is_swift = not (self.html.sandbox.autoescape or self.text.sandbox.autoescape)
-        self.counts = range(len(compiled.links))
         self.kind = _kind_fields(compiled.is_service)
 
     def message(self, person: Recipient, context: MailContext) -> Message:
@@ -227,39 +234,34 @@ class _Ready:
         head = self._head(person, context, subject, message_id)
         files = (*self.compiled.attachments, *context.attachments)
         make = self._mixed if files else self._alternative
-        data = b"".join([head, *make(text_bytes, self.html.encoded(html), files)])
+        data = b"".join([head, *make(text_bytes, self.html.encoded(html, str(variables["_b"])), files)])
         to = headers.ascii_address(person.address)
         return Message(data, subject, text, message_id, context.return_path, to, tuple(html))
 
     def _variables(self, person: Recipient, context: MailContext) -> dict[str, object]:
         zone, links, tracking = person.timezone, context.links, context.tracking
-        magnets, surveys = links.magnets, context.surveys
         made: dict[str, object] = {
             "subscriber": named(person.attributes, zone),
             "site": named(context.site, zone),
             "links": SimpleNamespace(
                 unsubscribe=links.unsubscribe, preferences=links.preferences, view=links.view, referral=links.referral,
-                confirm=links.confirm, magnet=_Lookup(magnets, "magnet"),
+                confirm=links.confirm, magnet=_Lookup(links.magnets, "magnet"),
             ),
-            "survey": _Lookup(surveys, "survey"),
             "lang": self.compiled.locale,
             "dir": self.direction,
             "_images": context.image_url,
-            "_l": self.open_links if tracking is None else self._counted(tracking.prefix),
+            "_l": self.open_links,
+            "_b": "" if tracking is None else tracking.prefix,
             "_person": _Personal(tracking, str(context.site.get("url") or "#"), is_html=True),
             "_pixel": _pixel(tracking),
         }  # fmt: skip
+        if self.uses_survey:
+            made["survey"] = _Lookup(context.surveys, "survey")
         if context.offer is not None:
             made["offer"] = named(context.offer, zone)
         if context.event is not None:
             made["event"] = named(context.event, zone)
         return {**named(context.extra, zone).__dict__, **made} if context.extra else made
-
-    def _counted(self, prefix: str) -> list[str]:
-        """Counted addresses; as markup where the environment would escape them."""
-        if self.is_swift:
-            return [f"{prefix}/{number}" for number in self.counts]
-        return [Markup(f"{prefix}/{number}") for number in self.counts]  # noqa: S704 - our own address
 
     def _html(self, variables: dict[str, object]) -> list[str]:
         pieces = self.html.pieces(variables)
@@ -267,15 +269,14 @@ class _Ready:
 
     def _text(self, variables: dict[str, object], context: MailContext) -> tuple[str, list[bytes]]:
         variables = dict(variables)
-        if context.tracking is None:
-            variables["_l"] = self.text_links
+        variables["_l"] = self.text_links
         variables["_person"] = _Personal(context.tracking, str(context.site.get("url") or "#"), is_html=False)
         pieces = self.text.pieces(variables)
         whole = "".join(pieces)
         if "\n\n\n" in whole:  # a branch not taken leaves its lines behind
             whole = _BLANKS.sub("\n\n", whole).strip("\n") + "\n"
             pieces = [whole]
-        return whole, self.text.encoded(pieces)
+        return whole, self.text.encoded(pieces, str(variables["_b"]))
 
     def _subject(self, variables: dict[str, object], context: MailContext) -> str:
         body = self.subjects.get(context.subject_variant, self.subjects[""])
@@ -293,16 +294,15 @@ class _Ready:
             headers.list_id(lists.list_name, lists.list_id),
             headers.feedback_id(lists.feedback) if lists.feedback else "",
             self.kind,
-            headers.extra(context.extra_headers) if context.extra_headers else "",
+            headers.further(context.extra_headers) if context.extra_headers else "",
             "MIME-Version: 1.0\r\n",
         ]
         return "".join(fields).encode("ascii")
 
     def _alternative(self, text: list[bytes], html: list[bytes], _: Sequence[Attachment]) -> list[bytes]:
-        return [
-            b'Content-Type: multipart/alternative; boundary="=_pv_a"\r\n\r\n--=_pv_a\r\n', _part("plain", self.text.is_base64), *text,
-            b"\r\n--=_pv_a\r\n", _part("html", self.html.is_base64), *html, b"\r\n--=_pv_a--\r\n",
-        ]  # fmt: skip
+        head = b'Content-Type: multipart/alternative; boundary="=_pv_a"\r\n\r\n--=_pv_a\r\n'
+        plain, rich = _part("plain", self.text.is_base64), _part("html", self.html.is_base64)
+        return [head, plain, *text, b"\r\n--=_pv_a\r\n", rich, *html, b"\r\n--=_pv_a--\r\n"]
 
     def _mixed(self, text: list[bytes], html: list[bytes], parts: Sequence[Attachment]) -> list[bytes]:
         """Pictures of the text beside the HTML (related), files after everything (mixed)."""

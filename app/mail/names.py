@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from jinja2 import TemplateSyntaxError, nodes
 
 from app.core.problem import Problem
-from app.mail.components import SiteFacts
+from app.mail.components import NO_FACTS, SiteFacts
 from app.mail.document import scan
 from app.mail.flatten import flatten, line_template
 from app.mail.link_table import Numbering, number_links
@@ -49,12 +49,7 @@ class VariableNames:
         """Whether a path is a name, leads to one, or goes on from one."""
         for known in self.paths:
             stem = known.removesuffix(".*")
-            if (
-                path == known
-                or path == stem
-                or known.startswith((path + ".", path + "()"))
-                or path.startswith(stem + ".")
-            ):
+            if path in (known, stem) or known.startswith((path + ".", path + "()")) or path.startswith(stem + "."):
                 return True
             if known.endswith("()") and path.startswith(known):
                 return True
@@ -75,7 +70,7 @@ class MailLinks:
 
 
 def check_mail(
-    mail: MailSource, layouts: Layouts, names: VariableNames, facts: SiteFacts = SiteFacts()
+    mail: MailSource, layouts: Layouts, names: VariableNames, facts: SiteFacts = NO_FACTS
 ) -> tuple[Problem, ...]:
     """Every name, filter and tag of a mail, its subjects and its layout against what it will be given."""
     try:
@@ -219,4 +214,5 @@ def _path(node: nodes.Node) -> str:
         case nodes.Call():
             stem = _path(node.node)
             return f"{stem}()" if stem else ""
-    return ""
+        case _:
+            return ""

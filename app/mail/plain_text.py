@@ -253,7 +253,8 @@ def _tidy(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    depth, lines = 0, []
+    depth = 0
+    lines: list[str] = []
     for line in text.split("\n"):
         if line in ("\ue002", "\ue003"):
             depth += 1 if line == "\ue002" else -1

@@ -44,9 +44,9 @@ _FILTERS = {
 class PublishOptions:
     """What the site decides about all mails.
 
-    With the site's address among the `facts`, links below
-    `{{ site.url }}` are the same for everybody. `files(path)` gives the bytes of a picture or attachment beside the mails, or None. `names` are the variables the
-    campaigns that send this mail provide; None leaves names unchecked.
+    With the site's address among the `facts`, links below `{{ site.url }}` are the same for everybody. `files(path)`
+    gives the bytes of a picture or attachment beside the mails, or None. `names` are the variables the campaigns that
+    send this mail provide; None leaves names unchecked.
     """
 
     facts: SiteFacts = SiteFacts()

@@ -12,7 +12,6 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-
 _REFUSED = frozenset({"unsafe_callable", "alters_data"})
 
 
@@ -35,7 +34,7 @@ class Sample:
     def __getitem__(self, key: object) -> Sample:
         return self._child(key)
 
-    def __call__(self, *given: object, **named: object) -> Sample:
+    def __call__(self, *_: object, **__: object) -> Sample:
         return self._child("made")
 
     def __iter__(self) -> Iterator[Sample]:
@@ -91,7 +90,7 @@ def _variables(names: frozenset[str], items: int, is_true: bool) -> dict[str, ob
         referral="https://example.com/r", confirm="https://example.com/k", magnet=lambda key: f"https://example.com/m/{key}",
     )  # fmt: skip
     made["_l"] = _Addresses()
-    made["_person"] = lambda number, url: escape(f"https://example.com/c/{number}")
+    made["_person"] = lambda number, _: escape(f"https://example.com/c/{number}")
     made["_pixel"] = Markup("")
     made["_images"] = "https://example.com/i"
     return made

@@ -231,7 +231,9 @@ def environment(locale: str, *, is_swift: bool = False) -> Sandbox:
     return sandbox
 
 
-_MAKES_MARKUP = re.compile(r"\{%\s*(macro|call|filter|set (?!_u\d+ %)\w+ %)|\b(safe|escape|forceescape|bidi|e|Markup)\b\s*[^\w=:]")
+_MAKES_MARKUP = re.compile(
+    r"\{%\s*(macro|call|filter|set (?!_u\d+ %)\w+ %)|\b(safe|escape|forceescape|bidi|e|Markup)\b\s*[^\w=:]"
+)
 
 
 def sandbox_for(source: str, locale: str) -> Sandbox:

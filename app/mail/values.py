@@ -177,7 +177,7 @@ def day(value: date, locale: str, style: str = "long") -> str:
 
 
 def _jalali(value: date, style: str) -> str:
-    jalali = JalaliDate(value)
+    jalali = JalaliDate(value)  # type: ignore[no-untyped-call]
     if style == "short":
         return f"{jalali.year}/{jalali.month:02}/{jalali.day:02}".translate(_PERSIAN)
     text = f"{jalali.day} {_JALALI_MONTHS[jalali.month - 1]} {jalali.year}".translate(_PERSIAN)

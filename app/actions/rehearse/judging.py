@@ -121,6 +121,8 @@ class Judge:
 
     def _nearest(self, mail: str) -> str:
         """What came last, and whether the mail came at another time."""
+        if self._stage.faults:
+            return f"it could not be written: {self._stage.faults[-1]}"
         inbox = [m for m in self._stage.inbox if not m.is_team]
         same = [m for m in inbox if m.mail == mail]
         if same:

@@ -27,7 +27,8 @@ from app.core.person import MessageState
 from app.core.scenario import Scenario
 from app.core.windows import Zone, at_local, zone_of
 from app.links import Key, Links
-from app.mail.message import Message
+from app.mail.headers import UnsendableAddress
+from app.mail.message import Message, RenderFault
 from app.settings import Settings
 from app.store import letters, people, queue, releases
 from app.store.engine import open_database
@@ -119,6 +120,8 @@ class Stage:
         self.shelf = StoryShelf(scenario)
         self.mails = MailShelf()
         self.inbox: list[Received] = []
+        self.faults: list[str] = []
+        """Mails that could not be written, and why."""
         self.refused: list[str] = []
         """Mails whose next hand-over the recipient's server refuses, "" for any."""
         metadata().create_all(self.world.database.engine)
@@ -201,7 +204,12 @@ class Stage:
             queue.settle(session, message_id, MessageState.REFUSED, self.clock, "hard")
             queue.suppress_subscriber(session, letter.subscriber_id)
             return
-        message = compose(self.world, shelved, letter, chosen)
+        try:
+            message = compose(self.world, shelved, letter, chosen)
+        except (RenderFault, UnsendableAddress) as fault:
+            queue.settle(session, message_id, MessageState.PARKED, self.clock, "not_rendered")
+            self.faults.append(str(fault))
+            return
         is_team = letter.address != letter.subscriber_address
         received = Received(self.clock, letter.mail, letter.address, message, letter.id, letter.offer, is_team)
         self.inbox.append(received)

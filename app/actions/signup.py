@@ -15,7 +15,7 @@ from typing import TypeAlias
 from sqlalchemy.orm import Session
 
 from app.actions.answers import looks_like_a_link
-from app.actions.limits import Limits, Refused, SOURCES_OF_HASTE, take
+from app.actions.limits import Claim, Limits, Silent, TooMany, Work, take
 from app.actions.shelf import Shelved
 from app.core.boxes import Box, OptIn, TrackingConsent
 from app.core.facts import NO_FIELDS, Fact, FactKind, Fields
@@ -79,17 +79,18 @@ class Accepted:
     ticket: Pass
 
 
-Outcome: TypeAlias = Accepted | Refused
+Outcome: TypeAlias = Accepted | Work | TooMany
 
 
 def sign_up(world: World, shelved: Shelved, limits: Limits, given: Submission) -> Outcome:
     """Take a signup. Raises GateClosedError when the database has no turn for us in time."""
     now, wall = world.now(), world.wall()
     with world.transaction("write") as session:
-        refused = take(session, limits, given, wall)
-        if refused is not None:
+        claim = Claim(given.visit.network, given.box.key, given.address, given.work)
+        refused = take(session, limits, claim, wall)
+        if isinstance(refused, Work | TooMany):
             return refused
-        if not use_token_once(session, "form", given.form.nonce, wall + DAY):
+        if isinstance(refused, Silent) or not use_token_once(session, "form", given.form.nonce, wall + DAY):
             return Accepted(_ticket(world, world.new_id(), 0, given.box))
         return Accepted(_Taking(world, shelved, session, given, now).take())
 
@@ -195,7 +196,9 @@ class _Taking:
 
     def _count(self, metric: str) -> None:
         given = self.given
-        count_box(self.session, BoxTouch(given.box.key, given.visit.arms, given.visit.page, given.visit.source), metric, self.now)
+        visit = given.visit
+        touch = BoxTouch(given.box.key, visit.arms, visit.page, visit.source)
+        count_box(self.session, touch, metric, self.now)
 
 
 # ── Counting ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -217,7 +220,7 @@ def count_box(session: Session, touch: BoxTouch, metric: str, now: Instant) -> N
 
 
 def counts_of(touch: BoxTouch, metric: str, now: Instant) -> Mapping[tuple[int, str, str, str, str], int]:
-    """The counters one touch adds to: (day, box, arm, key, metric), the key a page, `from:` a source, or '' of an arm."""
+    """The counters one touch adds to: (day, box, arm, key, metric); the key is a page, `from:` a source, '' for an arm."""
     day = now // DAY
     counts = {(day, touch.box, "", page_key(touch.page), metric): 1}
     if touch.source:
@@ -285,7 +288,9 @@ class Question:
     locale: str = ""
 
 
-def ask_to_confirm(world: World, session: Session, row: SubscriberRow, asked: Question, *, is_resend: bool = False) -> bool:
+def ask_to_confirm(
+    world: World, session: Session, row: SubscriberRow, asked: Question, *, is_resend: bool = False
+) -> bool:
     """Queue the confirmation and its reminders, within the limits: one per address and day, one more when asked for,
     three in all. A reminder already planned is brought forward rather than another mail added. True when one leaves.
     """
@@ -350,7 +355,7 @@ def answer_later(world: World, ticket: Pass, answers: Fields) -> None:
         elif not _is_known(session, row, ticket):
             return
         else:
-            fact = Fact(world.new_id(), FactKind.CHANGED, now, name=f"answers:{ticket.name}", fields=answers)
+            fact = Fact(world.new_id(), FactKind.CHANGED, now, name=f"{signups.ANSWERS}{ticket.name}", fields=answers)
             record_facts(session, row.id, (fact,), now)
 
 

@@ -145,12 +145,12 @@ class Networks:
 
     def caller(self, remote: str, forwarded: str) -> Caller:
         """`remote` is the peer's address, `forwarded` the X-Forwarded-For header or ''."""
-        packed = self._client(remote, forwarded)
+        packed = self.client(remote, forwarded)
         if packed is None:
             return NOWHERE
         return Caller(self._hash(packed), "" if self._lists is None else self._lists.label(packed))
 
-    def _client(self, remote: str, forwarded: str) -> bytes | None:
+    def client(self, remote: str, forwarded: str) -> bytes | None:
         """The nearest address that is not one of our proxies, reading the header from its trustworthy end."""
         client = pack(remote)
         for hop in reversed(forwarded.split(",")) if forwarded else ():

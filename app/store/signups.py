@@ -1,0 +1,282 @@
+"""Signups: what the pages for visitors and readers ask and write, one person at a time.
+
+Owns locking a person by address or public id, the confirmations under way, and what a person's own page shows.
+Must not decide who gets what: that is the actions' matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from app.core.facts import FactKind, Fields, Value
+from app.core.instants import Instant
+from app.core.person import MessageState
+from app.core.subscriber import SubscriberState
+from app.store.base import upsert
+from app.store.codec import fields_from_json, stored, value_of
+from app.store.events import EventRow
+from app.store.ledgers import HeartbeatRow
+from app.store.messages import BodyRow, MessageRow
+from app.store.people import AttributeRow, NewSubscriber, SubscriberRow
+from app.store.permissions import ConsentRow
+
+_OPEN = (MessageState.QUEUED.value, MessageState.WAITING.value)
+_DEAD = (MessageState.SKIPPED.value, MessageState.WITHDRAWN.value)
+
+# ── One person, held until the transaction ends ──────────────────────────────────────────────────────────────────────
+
+
+def hold_or_create(session: Session, new: NewSubscriber) -> tuple[SubscriberRow, bool]:
+    """The person with this address, and whether she is new. Two signups of one new address make one person."""
+    row = _held(session, SubscriberRow.address_key == new.address_key)
+    if row is not None:
+        return row, False
+    values = {
+        "public_id": new.public_id,
+        "address": new.address,
+        "address_key": new.address_key,
+        "locale": new.locale,
+        "tz": new.timezone,
+        "country": new.country,
+        "source": new.source,
+        "box": new.box,
+        "is_referred": new.is_referred,
+        "stage": new.stage,
+        "furthest_stage": new.stage,
+        "stage_since": new.at,
+        "created_at": new.at,
+        "due_at": new.at,
+    }
+    statement = upsert(session, SubscriberRow).values(_BLANK | values).on_conflict_do_nothing()
+    is_new = session.scalar(statement.returning(SubscriberRow.id)) is not None
+    row = _held(session, SubscriberRow.address_key == new.address_key)
+    if row is None:
+        raise LookupError("a subscriber just written cannot be read")
+    return row, is_new
+
+
+_BLANK: dict[str, object] = {
+    "state": SubscriberState.PENDING.value,
+    "kind": "none",
+    "weight": 0.0,
+    "landmark": 0,
+    "fit": 0,
+    "orders": 0,
+    "revenue": 0,
+    "referrals": 0,
+    "ladder_digest": "",
+    "is_suppressed": False,
+    "fell_from": "{}",
+    "wake": 0,
+    "attempts": 0,
+    "error": "",
+}
+
+
+def hold(session: Session, public_id: bytes) -> SubscriberRow | None:
+    """The person with this public id."""
+    return _held(session, SubscriberRow.public_id == public_id)
+
+
+def _held(session: Session, condition: object) -> SubscriberRow | None:
+    query = select(SubscriberRow).where(condition)  # type: ignore[arg-type]
+    return session.scalar(query.with_for_update(key_share=True).execution_options(populate_existing=True))
+
+
+def erase(session: Session, subscriber_id: int) -> None:
+    """Delete a person with everything that hangs on her; facts without a person stay for the counts."""
+    keys = EventRow.subscriber_id == subscriber_id
+    session.execute(update(EventRow).where(keys).values(subscriber_id=None, payload="{}", agent="", network_hash=None))
+    session.execute(delete(SubscriberRow).where(SubscriberRow.id == subscriber_id))
+
+
+def expired_signups(session: Session, before: Instant, limit: int) -> Sequence[int]:
+    """People who never confirmed, first seen before an instant."""
+    query = select(SubscriberRow.id).where(
+        SubscriberRow.state == SubscriberState.PENDING.value,
+        SubscriberRow.confirmed_at.is_(None),
+        SubscriberRow.created_at < before,
+    )
+    return session.scalars(query.order_by(SubscriberRow.id).limit(limit)).all()
+
+
+# ── Attributes ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def attributes(session: Session, subscriber_id: int) -> dict[str, Value]:
+    rows = session.scalars(select(AttributeRow).where(AttributeRow.subscriber_id == subscriber_id))
+    return {row.key: value_of(row.text, row.number, row.sort) for row in rows}
+
+
+def put_attributes(session: Session, subscriber_id: int, values: Fields, at: Instant) -> None:
+    """Write values over what was known under the same keys."""
+    if not values:
+        return
+    mine = (AttributeRow.subscriber_id == subscriber_id) & AttributeRow.key.in_(values)
+    session.execute(delete(AttributeRow).where(mine))
+    rows = [{"subscriber_id": subscriber_id, "key": key, "at": at, **stored(value)} for key, value in values.items()]
+    session.execute(upsert(session, AttributeRow), rows)
+
+
+# ── Signups and their confirmations ──────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Signup:
+    """One signup as it was recorded. `arms` is `experiment:arm` for each test the visitor's page took part in."""
+
+    fact_id: bytes
+    at: Instant
+    box: str
+    page: str
+    arms: tuple[str, ...]
+    fields: Mapping[str, Value]
+
+
+def signups(session: Session, subscriber_id: int) -> list[Signup]:
+    """All signups of a person, oldest first."""
+    query = select(EventRow).where(EventRow.subscriber_id == subscriber_id, EventRow.kind == FactKind.SIGNED_UP.value)
+    return [_signup(row) for row in session.scalars(query.order_by(EventRow.at, EventRow.fact_id))]
+
+
+def _signup(row: EventRow) -> Signup:
+    arms = tuple(row.link.split(",")) if row.link else ()
+    return Signup(row.fact_id, row.at, row.name, row.path, arms, fields_from_json(row.payload))
+
+
+ANSWERS = "answers:"
+"""Begins the name of a fact that holds answers given after the address, before it was confirmed."""
+
+
+def typed(session: Session, subscriber_id: int, since: Instant) -> dict[str, Value]:
+    """All that was typed into boxes for a person since an instant; of one question the last answer."""
+    is_answers = (EventRow.kind == FactKind.CHANGED.value) & EventRow.name.like(f"{ANSWERS}%")
+    query = select(EventRow.payload).where(
+        EventRow.subscriber_id == subscriber_id,
+        EventRow.at >= since,
+        (EventRow.kind == FactKind.SIGNED_UP.value) | is_answers,
+    )
+    found: dict[str, Value] = {}
+    for payload in session.scalars(query.order_by(EventRow.at, EventRow.fact_id)):
+        found.update(fields_from_json(payload))
+    return found
+
+
+def consent_of(session: Session, consent_id: int, subscriber_id: int) -> ConsentRow | None:
+    """A line of the ledger, if it is this person's."""
+    query = select(ConsentRow).where(ConsentRow.id == consent_id, ConsentRow.subscriber_id == subscriber_id)
+    return session.scalar(query)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One mail that asks for confirmation: wanted to leave at `due_at`, still `is_open` or gone."""
+
+    message_id: int
+    due_at: Instant
+    created_at: Instant
+    is_open: bool
+
+
+def confirmations(session: Session, subscriber_id: int) -> list[Asked]:
+    """The mails that asked, or will ask, this person to confirm; withdrawn ones left out. Oldest due first."""
+    mine = (MessageRow.subscriber_id == subscriber_id) & MessageRow.cause_key.like(f"confirm:{subscriber_id}:%")
+    query = select(MessageRow).where(mine, MessageRow.state.not_in(_DEAD)).order_by(MessageRow.due_at, MessageRow.id)
+    return [Asked(row.id, row.due_at, row.created_at, row.state in _OPEN) for row in session.scalars(query)]
+
+
+def next_number(session: Session, subscriber_id: int) -> int:
+    """The number of the next confirmation of a person, from 1; numbers are never used twice."""
+    mine = (MessageRow.subscriber_id == subscriber_id) & MessageRow.cause_key.like(f"confirm:{subscriber_id}:%")
+    keys = session.scalars(select(MessageRow.cause_key).where(mine))
+    return max((int(key.rpartition(":")[2]) for key in keys if key), default=0) + 1
+
+
+def set_due(session: Session, message_id: int, due_at: Instant) -> None:
+    """Let a queued message leave at another instant."""
+    mine = (MessageRow.id == message_id) & MessageRow.state.in_(_OPEN)
+    session.execute(update(MessageRow).where(mine).values(due_at=due_at, slot_at=due_at))
+
+
+def withdraw_confirmations(session: Session, subscriber_id: int, reason: str) -> None:
+    """Nobody who has answered is asked again."""
+    mine = (MessageRow.subscriber_id == subscriber_id) & MessageRow.cause_key.like(f"confirm:{subscriber_id}:%")
+    gone = update(MessageRow).where(mine, MessageRow.state.in_(_OPEN))
+    session.execute(gone.values(state=MessageState.WITHDRAWN.value, reason=reason))
+
+
+def was_delivered(session: Session, subscriber_id: int, box: str, since: Instant) -> bool:
+    """Whether what a box promises was queued for this person since an instant."""
+    mine = (MessageRow.subscriber_id == subscriber_id) & MessageRow.cause_key.like(f"deliver:{box}:%")
+    query = select(MessageRow.id).where(mine, MessageRow.created_at >= since).limit(1)
+    return session.scalar(query) is not None
+
+
+# ── What pages show ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A mail as it left: the stored form, whom it belongs to."""
+
+    blob: bytes
+    subscriber_id: int
+
+
+def sent_body(session: Session, message_id: int) -> Sent | None:
+    query = (
+        select(BodyRow.blob, MessageRow.subscriber_id)
+        .join(MessageRow, MessageRow.id == BodyRow.message_id)
+        .where(BodyRow.message_id == message_id)
+    )
+    found = session.execute(query).first()
+    return None if found is None else Sent(found.blob, found.subscriber_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One mail of a person's list: what it was, in which class, when, and where it stands."""
+
+    mail: str
+    mail_class: str
+    campaign: str
+    state: str
+    at: Instant
+
+
+def received(session: Session, subscriber_id: int, limit: int) -> list[Received]:
+    """The newest mails of a person, newest first."""
+    query = select(MessageRow).where(MessageRow.subscriber_id == subscriber_id, MessageRow.recipient == "")
+    rows = session.scalars(query.order_by(MessageRow.id.desc()).limit(limit))
+    return [Received(row.mail_key, row.mail_class, row.campaign, row.state, row.due_at) for row in rows]
+
+
+def message_mail(session: Session, message_id: int, subscriber_id: int) -> Received | None:
+    """One mail of this person."""
+    query = select(MessageRow).where(MessageRow.id == message_id, MessageRow.subscriber_id == subscriber_id)
+    row = session.scalar(query)
+    return None if row is None else Received(row.mail_key, row.mail_class, row.campaign, row.state, row.due_at)
+
+
+def events_of(session: Session, subscriber_id: int, limit: int) -> list[dict[str, object]]:
+    """What we know a person did, newest first, for her own copy."""
+    query = select(EventRow).where(EventRow.subscriber_id == subscriber_id).order_by(EventRow.at.desc()).limit(limit)
+    return [
+        {
+            "at": row.at,
+            "kind": row.kind,
+            "name": row.name,
+            "path": row.path,
+            "fields": dict(fields_from_json(row.payload)),
+        }
+        for row in session.scalars(query)
+    ]
+
+
+def newest_heartbeat(session: Session) -> Instant | None:
+    """When any worker last gave a sign of life, by the machine's clock."""
+    return session.scalar(select(HeartbeatRow.at).where(HeartbeatRow.role == "worker").order_by(HeartbeatRow.at.desc()))

@@ -85,6 +85,7 @@ class Contact:
     limits: tuple[Limit, ...] = ()
     delay_up_to: Span = 7 * DAY
     quiet: QuietRules = QuietRules()
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +150,17 @@ class Site:
     defaults: CampaignDefaults = CampaignDefaults()
     webhooks: Mapping[str, Webhook] = field(default_factory=lambda: MappingProxyType({}))
 
+    def topic_of(self, path: str) -> str:
+        """The first topic one of whose pages this path is; "" when none. Only a `*` at the end stands for more."""
+        return next((topic.key for topic in self.topics.values() if any(_is_page(p, path) for p in topic.pages)), "")
+
     def rank(self, priority: str) -> int:
         """A priority as a number, higher wins; 0 for none."""
         return len(self.priorities) - self.priorities.index(priority) if priority in self.priorities else 0
+
+
+def _is_page(pattern: str, path: str) -> bool:
+    return path.startswith(pattern[:-1]) if pattern.endswith("*") else path == pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +169,7 @@ class Stage:
     label: Text = NO_TEXT
     rise: Condition | None = None
     fall: Condition | None = None
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

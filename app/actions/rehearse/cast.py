@@ -5,14 +5,15 @@ Owns how facts about her get into the store of the stage. Must not judge expecta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 from app.actions.inspect import Inspection
 from app.actions.rehearse.stage import Received, Stage
 from app.core.boxes import Box, OptIn
 from app.core.consent import CONFIRM_MAIL
-from app.core.facts import Fact, FactKind, Fields, Value
+from app.core.facts import Fact, FactKind, Fields
 from app.core.subscriber import Subscriber
 from app.mail.link_table import Link
 from app.store import events, people, queue
@@ -37,11 +38,11 @@ class Actor:
 
     # ── Getting in ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def sign_up(self, key: str, fields: Fields) -> None:
+    def sign_up(self, key: str, fields: Fields, referred_by: str = "") -> None:
         """Fill in a box: the same facts and messages a real signup leaves."""
         box = self.stage.shelved().workspace.boxes[key]
         is_known = self.subscriber_id != 0
-        self._arrive({**self.person.attributes, **{k: v for k, v in fields.items() if k != "referred_by"}}, box, fields)
+        self._arrive({**self.person.attributes, **fields}, box, bool(referred_by))
         signup = Fact(self.stage.new_id(), FactKind.SIGNED_UP, self.stage.clock, name=key, fields=fields)
         self.record(signup)
         if is_known and self.loaded().person.subscriber.confirmed_at is not None:
@@ -57,7 +58,7 @@ class Actor:
         signup = [fact for fact in signups if fact.kind is FactKind.SIGNED_UP][-1]
         self._confirmed(self.stage.shelved().workspace.boxes[signup.name], signup)
 
-    def _arrive(self, attributes: Fields, box: Box | None = None, fields: Mapping[str, Value] | None = None) -> None:
+    def _arrive(self, attributes: Fields, box: Box | None = None, is_referred: bool = False) -> None:
         if not self.subscriber_id:
             person = self.person
             new = people.NewSubscriber(
@@ -71,7 +72,7 @@ class Actor:
                 country=person.country,
                 source=person.source,
                 box=box.key if box else "",
-                is_referred=bool(fields and fields.get("referred_by")),
+                is_referred=is_referred,
             )
             with self.stage.world.transaction("write") as session:
                 self.subscriber_id = people.create(session, new).id
@@ -166,7 +167,11 @@ class Actor:
         return tuple(link.name for link in self._mail_links(mail) if link.name)
 
     def topic_of(self, mail: str, link: str) -> str:
-        return next((found.topic for found in self._mail_links(mail) if found.name == link), "")
+        """A link's own topic, else that of the page it leads to."""
+        found = next((known for known in self._mail_links(mail) if known.name == link), None)
+        if found is None:
+            return ""
+        return found.topic or self.topic_of_page(urlsplit(found.url or "").path)
 
     def _mail_links(self, mail: str) -> tuple[Link, ...]:
         with self.stage.world.transaction("read") as session:
@@ -174,9 +179,4 @@ class Actor:
         return chosen.mail.links if chosen else ()
 
     def topic_of_page(self, path: str) -> str:
-        topics = self.stage.shelved().book.site.topics.values()
-        return next((topic.key for topic in topics if any(_matches(p, path) for p in topic.pages)), "")
-
-
-def _matches(pattern: str, path: str) -> bool:
-    return path.startswith(pattern[:-1]) if pattern.endswith("*") else path == pattern
+        return self.stage.shelved().book.site.topic_of(path)

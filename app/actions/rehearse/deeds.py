@@ -12,7 +12,7 @@ from app.actions.rehearse.cast import Actor
 from app.core import scenario as verbs
 from app.core.calendar import parse_date
 from app.core.facts import Fact, FactKind, Fields, Value
-from app.core.instants import MINUTE, Instant
+from app.core.instants import MINUTE, SECOND, Instant
 from app.core.windows import at_local
 
 REACTS_AFTER = MINUTE
@@ -35,6 +35,7 @@ def perform(actor: Actor, line: verbs.Line) -> None:
         case verbs.Expect():
             raise TypeError("an expectation is not a deed")
         case _:
+            actor.stage.run_to(actor.stage.clock + SECOND)
             _act(actor, line)
 
 
@@ -61,7 +62,7 @@ def _tell(actor: Actor, line: _Told) -> None:
     """What she says about herself."""
     match line:
         case verbs.SignUp():
-            actor.sign_up(line.box, line.fields)
+            actor.sign_up(line.box, line.fields, line.referred_by)
         case verbs.Confirm():
             actor.confirm()
         case verbs.SetAttribute():

@@ -25,8 +25,8 @@ from sqlalchemy import (
     case,
     delete,
     func,
-    literal_column,
     select,
+    text,
     update,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -183,7 +183,7 @@ _BLANK: dict[str, Any] = {
 }
 
 
-def fact_row(subscriber_id: int, fact: Fact, **more: Any) -> dict[str, Any]:
+def fact_row(subscriber_id: int | None, fact: Fact, **more: Any) -> dict[str, Any]:
     """A core fact as an event row. What a machine did is kept, and judged so."""
     return {
         "at": fact.at,
@@ -236,14 +236,14 @@ def verdicts_due(session: Session, now: Instant, limit: int) -> Sequence[EventRo
 
 def touches_of(session: Session, message_ids: Iterable[int]) -> Sequence[EventRow]:
     """Every open and click of these messages, whatever was thought of them, oldest first."""
-    kinds = literal_column("event.kind IN ('opened', 'clicked')", Boolean)
+    kinds = text("event.kind IN ('opened', 'clicked')")
     query = select(EventRow).where(kinds, EventRow.message_id.in_(sorted(set(message_ids))))
     return session.scalars(query.order_by(EventRow.at, EventRow.fact_id)).all()
 
 
 def clicks_from(session: Session, networks: Iterable[bytes], since: Instant, until: Instant) -> Sequence[EventRow]:
     """Clicks from some networks in a stretch of time, ends included: the crowd a click may be part of."""
-    clicked = literal_column("event.kind = 'clicked'", Boolean)
+    clicked = text("event.kind = 'clicked'")
     query = select(EventRow).where(clicked, EventRow.network_hash.in_(sorted(set(networks))))
     return session.scalars(query.where(EventRow.at.between(since, until)).order_by(EventRow.at)).all()
 

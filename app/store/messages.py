@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     ForeignKey,
     Index,
     Integer,
@@ -20,8 +19,8 @@ from sqlalchemy import (
     String,
     Text,
     func,
-    literal_column,
     select,
+    text,
     update,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -138,9 +137,9 @@ class BodyRow(Base):
 
 # ── Conditions that the partial indexes above are made for: written out, for a parameter would hide them ─────────────
 
-IS_OPEN = literal_column("message.state IN ('queued', 'waiting')", Boolean)
-IS_CLAIMED = literal_column("message.state = 'claimed'", Boolean)
-IS_TROUBLED = literal_column("message.state IN ('uncertain', 'parked')", Boolean)
+IS_OPEN = text("message.state IN ('queued', 'waiting')")
+IS_CLAIMED = text("message.state = 'claimed'")
+IS_TROUBLED = text("message.state IN ('uncertain', 'parked')")
 
 
 # ── Messages without a run ───────────────────────────────────────────────────────────────────────────────────────────
@@ -192,7 +191,7 @@ def queue_by_cause(session: Session, new: NewMessage) -> int | None:
         reply="",
         created_at=new.at,
     )
-    without_run = literal_column("run_id IS NULL", Boolean)
+    without_run = text("run_id IS NULL")
     once = statement.on_conflict_do_nothing(index_elements=["cause_key"], index_where=without_run)
     return session.scalar(once.returning(MessageRow.id))
 

@@ -22,8 +22,8 @@ from sqlalchemy import (
     Update,
     case,
     func,
-    literal_column,
     select,
+    text,
     update,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -244,5 +244,5 @@ def park(session: Session, subscriber_id: int, error: str, again_at: Instant | N
 
 def parked(session: Session, limit: int = 100) -> Sequence[SubscriberRow]:
     """People whose last decision failed, the most often tried first."""
-    query = select(SubscriberRow).where(literal_column("subscriber.attempts > 0"))
+    query = select(SubscriberRow).where(text("subscriber.attempts > 0"))
     return session.scalars(query.order_by(SubscriberRow.attempts.desc(), SubscriberRow.id).limit(limit)).all()

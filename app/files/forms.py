@@ -64,6 +64,8 @@ class Record:
     node: Map
     reading: Reading
     values: dict[str, object]
+    faulty: set[str]
+    """Keys in whose value something was reported: nothing more is said about them."""
 
     def __getitem__(self, field: Field[T]) -> T:
         if field.key in self.values:
@@ -73,6 +75,10 @@ class Record:
     def has(self, field: Field[object]) -> bool:
         """Whether the key was written (and could be read)."""
         return field.key in self.values
+
+    def is_whole(self, field: Field[object]) -> bool:
+        """Whether everything inside the value could be read."""
+        return field.key not in self.faulty
 
     @property
     def place(self) -> Place:
@@ -113,42 +119,54 @@ class Form(Shape[T_co]):
     def read(self, node: Node, reading: Reading) -> T_co:
         if not isinstance(node, Map):
             raise refuse_sort(self, node, reading)
-        values: dict[str, object] = {}
-        broken = False
+        record = Record(node, reading, {}, set())
+        meant: set[str] = set()
+        is_broken = False
         for index, (key, value) in enumerate(node.entries):
             field = self.by_key.get(key.raw)
             if field is None:
-                self._unknown(node, index, reading)
-                continue
-            try:
-                values[key.raw] = field.shape.read(value, reading)
-            except UnreadableError:
-                broken = broken or field.is_needed
-        if self._lacks(node, reading) or broken:
+                meant.add(self._unknown(node, index, reading))
+            elif not self._keep(field, value, record) and field.is_needed:
+                is_broken = True
+        if self._lacks(node, meant, reading) or is_broken:
             raise UnreadableError
-        return self.build(Record(node, reading, values))
+        return self.build(record)
 
-    def _lacks(self, node: Map, reading: Reading) -> bool:
+    def _keep(self, field: Field[object], value: Node, record: Record) -> bool:
+        """Read one value into the record; it is not whole when anything inside it was reported."""
+        known = len(record.reading.problems)
+        try:
+            record.values[field.key] = field.shape.read(value, record.reading)
+        except UnreadableError:
+            return False
+        finally:
+            if len(record.reading.problems) > known:
+                record.faulty.add(field.key)
+        return True
+
+    def _lacks(self, node: Map, meant: set[str], reading: Reading) -> bool:
+        """Report needed keys that are not there, but for those that were only misspelt."""
         present = set(node.keys())
         lacking = [field for field in self.fields if field.is_needed and field.key not in present]
         for field in lacking:
+            if field.key in meant:
+                continue
             message, fix = f"'{field.key}' is missing here", f"Add: {field.key}: {field.shape.example}"
             reading.report("missing-key", node.span, message, fix)
         return bool(lacking)
 
-    def _unknown(self, node: Map, index: int, reading: Reading) -> None:
+    def _unknown(self, node: Map, index: int, reading: Reading) -> str:
+        """Report a key that is not known here; gives the key that was meant, or nothing."""
         key, value = node.entries[index]
+        name, colon, rest = key.raw.partition(":")
+        if colon and name in self.by_key and isinstance(value, Scalar) and value.is_empty:
+            reading.report("colon-space", key.span, "a space is missing after the ':'", f"Write {name}: {rest.strip()}")
+            return name
         comma = comma_ended_text(node, index)
         if comma is not None:
             reading.report("comma-ended-text", comma[0].span, "the comma ended this text early", f"Write: {comma[1]}")
-            return
-        if isinstance(value, Scalar) and value.is_empty and node.is_flow and ":" in key.raw:
-            name, _, rest = key.raw.partition(":")
-            reading.report(
-                "colon-space", key.span, "a space is missing after the ':'", f"Write: {name}: {rest.strip()}"
-            )
-            return
-        report_unknown_key(key, self.by_key, reading)
+            return ""
+        return report_unknown_key(key, self.by_key, reading)
 
     def schema(self, definitions: Definitions) -> dict[str, Data]:
         return definitions.reference(self.slug, lambda: self._schema(definitions))
@@ -189,14 +207,16 @@ def described(schema: dict[str, Data], field: Field[object]) -> dict[str, Data]:
     return {**schema, "description": field.help, **default}
 
 
-def report_unknown_key(key: Scalar, known: dict[str, Field[object]], reading: Reading) -> None:
+def report_unknown_key(key: Scalar, known: dict[str, Field[object]], reading: Reading) -> str:
+    """Report it; gives the key that was meant, or nothing."""
     found = disguise(key.raw)
     if found is not None and cleaned(key.raw) in known:
         reading.report(found[0], key.span, f"{found[1]} in the key '{key.raw}'", f"Write: {cleaned(key.raw)}")
-        return
+        return cleaned(key.raw)
     meant = nearest(cleaned(key.raw), known)
     fix = f"Write: {meant}" if meant else f"Keys here are: {listed(known, 30)}"
     reading.report("unknown-key", key.span, f"there is no key '{key.raw[:60]}' here", fix)
+    return meant or ""
 
 
 def comma_ended_text(node: Map, index: int) -> tuple[Scalar, str] | None:
@@ -232,7 +252,7 @@ class ByKey(Shape[T]):
         self, label: str, forms: Mapping[str, Form[T]], words: Mapping[str, Callable[[Place], T]] | None = None
     ) -> None:
         self.forms, self.words, self.label = forms, words or {}, label
-        self.example = next(iter(forms.values())).example.strip("{}")
+        self.example = next(iter(forms.values())).example
 
     def accepts(self, node: Node) -> bool:
         return isinstance(node, Map) or (bool(self.words) and isinstance(node, Scalar))
@@ -275,7 +295,8 @@ class ByKey(Shape[T]):
 
     def _no_form(self, node: Map, reading: Reading) -> UnreadableError:
         known = (*self.forms, *self.words)
-        for key, _ in node.entries:
+        strange = [key for key, _ in node.entries if all(key.raw not in form.by_key for form in self.forms.values())]
+        for key in strange:
             meant = nearest(cleaned(key.raw), known)
             if meant:
                 found = disguise(key.raw)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from enum import StrEnum
 from typing import TypeVar
 
@@ -31,6 +32,11 @@ _LETTER = "A-Za-z0-9\u0620-\u064a\u0671-\u06d3"
 WORD_PATTERN = rf"^[{_LETTER}][{_LETTER}_-]*$"
 
 
+def sentence(fix: str) -> str:
+    """A fix begins with a capital letter, whoever wrote it."""
+    return fix[:1].upper() + fix[1:]
+
+
 def refuse_disguise(node: Scalar, reading: Reading) -> None:
     """Persian digits, Arabic letters and invisible characters have no place in keys and numbers."""
     found = disguise(node.raw)
@@ -44,6 +50,8 @@ class Word(OneValue[T]):
 
     def __init__(self, label: str, example: str, pattern: str, parse_word: Callable[[str], T]) -> None:
         self.label, self.example, self.pattern, self.parse_word = label, example, pattern, parse_word
+        chosen = re.fullmatch(r"\^\(([a-z_|]+)\)\$", pattern)
+        self.choices = chosen[1].split("|") if chosen else []
         self._is_valid = re.compile(pattern.replace("$", r"\Z")).search
 
     def read(self, node: Node, reading: Reading) -> T:
@@ -52,6 +60,10 @@ class Word(OneValue[T]):
         refuse_disguise(node, reading)
         if not isinstance(node.value, str):
             raise self._number(node, reading)
+        if self.choices and node.raw not in self.choices:
+            meant = nearest(node.raw, self.choices)
+            fix = f"Write: {meant}" if meant else f"Choose one of: {listed(self.choices, 30)}"
+            raise reading.refused("unknown-word", node.span, f"'{node.raw[:60]}' is not {self.label}", fix)
         try:
             value = self.parse_word(node.raw)
         except ValueError as error:
@@ -308,7 +320,7 @@ class ConditionIn(Shape[Condition]):
         place = Place(reading.file, node.span.line, node.span.column + len(node.style.strip("|>")))
         result = parse(node.raw, place)
         if not isinstance(result, Condition):
-            reading.problems.extend(result)
+            reading.problems.extend(replace(problem, fix=sentence(problem.fix)) for problem in result)
             raise UnreadableError
         reading.conditions.append(Asked(result, self.site, place))
         return result
@@ -322,6 +334,9 @@ class ConditionIn(Shape[Condition]):
 
 
 def _span(text: str) -> Span:
+    loose = re.fullmatch(r"([0-9]{1,6}) ?(s|m|h|d|w)[a-z]* ?", text.casefold())
+    if loose is not None and text != loose[1] + loose[2]:
+        raise ValueError(f"'{text[:40]}' is not a duration; write: {loose[1]}{loose[2]}")
     span = parse_span(text)
     if span <= 0:
         raise ValueError(f"'{text}' is no time at all; write 1h, or leave it out")

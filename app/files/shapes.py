@@ -7,7 +7,7 @@ maps with known keys in files/forms.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -75,8 +75,6 @@ class OneValue(Shape[T_co]):
 def sort_of(node: Node) -> str:
     """What was written, in words."""
     match node:
-        case Scalar(is_empty=True):
-            return "nothing"
         case Scalar(value=str()):
             return "a text"
         case Scalar(value=bool()):
@@ -94,6 +92,8 @@ def sort_of(node: Node) -> str:
 def refuse_sort(shape: Shape[object], node: Node, reading: Reading) -> UnreadableError:
     """Report that a node is of the wrong sort; the caller raises what this returns."""
     message = f"this should be {shape.label}, not {sort_of(node)}"
+    if isinstance(node, Scalar) and node.is_empty:
+        message = f"nothing is written here; it should be {shape.label}"
     reading.report("wrong-sort", node.span, message, f"Write: {shape.example}")
     return UnreadableError()
 
@@ -180,7 +180,8 @@ class TableOf(Shape[tuple[tuple[str, T], ...]]):
         if not isinstance(node, Map):
             raise refuse_sort(self, node, reading)
         if len(node.entries) < self.least:
-            raise reading.refused("empty-table", node.span, "nothing is given here", f"Write: {self.example}")
+            message = "nothing is given here" if self.least == 1 else f"at least {self.least} are needed here"
+            raise reading.refused("too-few", node.span, message, f"Write: {self.example}")
         return tuple(self._entries(node, reading))
 
     def _entries(self, node: Map, reading: Reading) -> Iterator[tuple[str, T]]:
@@ -281,7 +282,7 @@ class Made(Shape[T], Generic[S, T]):
 def refuse_value(words: str, node: Node, reading: Reading, example: str) -> None:
     """Report "what is wrong; what to write" as the core's parsers say it."""
     message, _, fix = words.partition("; ")
-    fix = fix[:1].upper() + fix[1:] if fix else f"Write: {example}"
+    fix = fix[:1].upper() + fix[1:] if fix else f"Write it like: {example}"
     reading.report("bad-value", node.span, message, fix)
 
 
@@ -303,6 +304,5 @@ class Later(Shape[T]):
     def ordered(self, node: Node) -> Node:
         return self.get().ordered(node)
 
-
-def table(entries: tuple[tuple[str, T], ...]) -> Mapping[str, T]:
-    return dict(entries)
+    def parts(self) -> Iterator[Shape[object]]:
+        yield self.get()

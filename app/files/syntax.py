@@ -36,6 +36,10 @@ def explain(text: str, file: str, error: yaml.YAMLError) -> Problem:
         return _flow(file, error, line, column)
     if "mapping values are not allowed" in words:
         return _second_colon(text, file, line, column)
+    before = text.split("\n")[line - 1][: column - 1].rstrip() if mark else ""
+    if "expected <block end>" in words and before[-1:] in ("}", "]", '"', "'"):
+        message = f"text stands after the closing {before[-1]}"
+        return Problem("yaml-quote", file, line, column, message, "Put the whole text in quotes")
     for sign, code, message, fix in _EXPLAINED:
         if sign in words:
             return Problem(code, file, line, column, message, fix)

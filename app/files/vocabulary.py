@@ -16,6 +16,7 @@ from app.core.problem import Problem
 from app.core.site import Ladder, Site, TrackingMode
 from app.core.workspace import MailFacts
 from app.files.reading import Asked
+from app.files.scalars import sentence
 
 _NO_RUN_YET = "condition-place"
 
@@ -73,7 +74,7 @@ def wrong_conditions(
         for problem in check(each.condition, own, each.site):
             is_unknown = problem.code == _NO_RUN_YET and campaigns is None
             if not is_unknown and (has_links or problem.code != "condition-unknown-link"):
-                yield problem
+                yield replace(problem, fix=sentence(problem.fix))
 
 
 def _within(words: Words, campaigns: tuple[Campaign, ...], *, is_entry: bool) -> Words:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Final
 
 _DIGITS: Final = {ord(c): str(i % 10) for i, c in enumerate("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩")}
@@ -43,11 +42,38 @@ def disguise(word: str) -> tuple[str, str] | None:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that was most likely meant."""
-    choices = list(dict.fromkeys(known))
-    folded = {choice.casefold().replace("_", "-"): choice for choice in choices}
-    found = get_close_matches(word.casefold().replace("_", "-")[:80], list(folded), n=1, cutoff=0.6)
-    return folded[found[0]] if found else None
+    """The known word that was most likely meant: a few letters away, or one of them begins the other."""
+    typed = _folded(word)
+    found = [(_distance(typed, _folded(choice)), choice) for choice in known if choice]
+    close = [(distance, choice) for distance, choice in found if distance <= max(1, len(typed) // 3)]
+    if close:
+        return min(close)[1]
+    begun = [choice for _, choice in found if len(typed) > 2 and _begins(typed, _folded(choice))]
+    return min(begun, key=len, default=None)
+
+
+def _folded(word: str) -> str:
+    return word[:40].casefold().replace("_", "-")
+
+
+def _begins(one: str, other: str) -> bool:
+    return len(other) > 2 and (one.startswith(other) or other.startswith(one))
+
+
+def _distance(one: str, other: str) -> int:
+    """Letters to add, drop, change or swap with their neighbour (optimal string alignment)."""
+    if abs(len(one) - len(other)) > 3:
+        return 99
+    before, last = [0] * (len(other) + 1), list(range(len(other) + 1))
+    for i, left in enumerate(one, 1):
+        row = [i]
+        for j, right in enumerate(other, 1):
+            cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (left != right))
+            if i > 1 and j > 1 and left == other[j - 2] and one[i - 2] == right:
+                cost = min(cost, before[j - 2] + 1)
+            row.append(cost)
+        before, last = last, row
+    return last[-1]
 
 
 def listed(words: Iterable[str], most: int = 12) -> str:

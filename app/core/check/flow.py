@@ -5,7 +5,7 @@ Owns findings about sequences as such. Must not judge what the mails say.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from app.core.campaign import (
     ANY,
@@ -43,11 +43,24 @@ def flow_findings(workspace: Workspace, service: frozenset[str]) -> Iterator[Pro
         yield from _moves(campaign)
         for split in (step for step in campaign.steps() if isinstance(step, Split)):
             yield from _same_arms(split)
-        for way in ways_of(campaign):
-            yield from _twice(way)
-            yield from _trailing_wait(way)
-            yield from _late_notice(way, workspace, service)
-            yield from _too_close(way, workspace.site.contact.limits, service)
+        yield from _once_each(problem for way in ways_of(campaign) for problem in _on_way(way, workspace, service))
+
+
+def _on_way(way: Way, workspace: Workspace, service: frozenset[str]) -> Iterator[Problem]:
+    yield from _twice(way)
+    yield from _trailing_wait(way)
+    yield from _late_notice(way, workspace, service)
+    yield from _too_close(way, workspace.site.contact.limits, service)
+
+
+def _once_each(problems: Iterable[Problem]) -> Iterator[Problem]:
+    """Of the same finding at the same place, met on several ways, the first."""
+    seen: set[tuple[str, int, int]] = set()
+    for problem in problems:
+        at = (problem.code, problem.line, problem.column)
+        if at not in seen:
+            seen.add(at)
+            yield problem
 
 
 # ── Never reached ────────────────────────────────────────────────────────────────────────────────────────────────────

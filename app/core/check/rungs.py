@@ -69,7 +69,7 @@ def rung_findings(ladder: Ladder) -> Iterator[Problem]:
     reach = reachable_score(ladder)
     most_fit = sum(max(0, rule.points) for rule in ladder.fit)
     for index, stage in enumerate(ladder.stages):
-        yield from _ends_of_ladder(stage, index, ladder)
+        yield from _ends_of_ladder(stage, index)
         if stage.rise is not None and not _can_hold(stage.rise.tree, reach, most_fit):
             message = f"nobody can reach '{stage.key}': the score reachable is {reach}; fit {most_fit}"
             yield error("unreachable-rung", stage.rise.place, message, "Ask for less, or give more points")
@@ -77,7 +77,7 @@ def rung_findings(ladder: Ladder) -> Iterator[Problem]:
     yield from _repeated_kinds(ladder)
 
 
-def _ends_of_ladder(stage: Stage, index: int, ladder: Ladder) -> Iterator[Problem]:
+def _ends_of_ladder(stage: Stage, index: int) -> Iterator[Problem]:
     if index == 0:
         for condition, word in ((stage.rise, "rise"), (stage.fall, "fall")):
             if condition is not None:
@@ -85,7 +85,7 @@ def _ends_of_ladder(stage: Stage, index: int, ladder: Ladder) -> Iterator[Proble
                 yield finding("first-rung", condition.place, message, f"Remove `{word}`")
     elif stage.rise is None:
         yield error(
-            "rung-without-rise", ladder.place, f"nobody comes up to '{stage.key}'", f"Add to {stage.key}: rise: …"
+            "rung-without-rise", stage.place, f"nobody comes up to '{stage.key}'", f"Add to {stage.key}: rise: …"
         )
 
 

@@ -16,8 +16,6 @@ from app.core.text import Place
 from app.core.windows import Clock, QuietHours
 from app.core.workspace import Workspace
 
-_SITE = "campaigns/site.yaml"
-
 
 def timing_findings(workspace: Workspace) -> Iterator[Problem]:
     """Findings about clocks in quiet hours, and about delays shorter or longer than the rules around them."""
@@ -31,7 +29,7 @@ def timing_findings(workspace: Workspace) -> Iterator[Problem]:
 
 
 def _limits(workspace: Workspace) -> Iterator[Problem]:
-    contact, place = workspace.site.contact, Place(_SITE, 1, 1)
+    contact, place = workspace.site.contact, workspace.site.contact.place
     windows = [(DAY if limit.window is None else limit.window, limit) for limit in contact.limits]
     longest = max(windows, key=lambda pair: pair[0], default=None)
     if longest is not None and contact.delay_up_to < longest[0]:

@@ -120,11 +120,15 @@ def _numbers(step: Ask, key: str, low: int, high: int) -> Iterator[Problem]:
             continue
         yield from _overlap(step, case, taken)
     lacking = [number for number in range(low, high + 1) if number not in taken]
-    if lacking and taken:
+    if lacking and len(taken) == sum(_width(case) for case in step.answers):
         shown = (
             f"{lacking[0]}-{lacking[-1]}" if lacking == list(range(lacking[0], lacking[-1] + 1)) else str(lacking[0])
         )
         yield finding("answer-unheard", step.place, f"the answers {shown} lead nowhere", f"Add: {shown}: []")
+
+
+def _width(case: AnswerCase) -> int:
+    return 0 if case.low is None or case.high is None else case.high - case.low + 1
 
 
 def _overlap(step: Ask, case: AnswerCase, taken: dict[int, str]) -> Iterator[Problem]:

@@ -118,7 +118,7 @@ _ARMS = needed("arms", TableOf(WORD, _ARM, least=1), "The faces, and their share
 def _experiment(record: Record) -> BoxExperiment:
     arms = tuple(BoxArm(key, a.share, a.title, a.body, a.button, a.theme) for key, a in record[_ARMS])
     total = record[_CONTROL] + sum(arm.share for arm in arms)
-    if abs(total - 1) > 1e-9:
+    if abs(total - 1) > 1e-9 and record.is_whole(_ARMS):
         message = f"the shares with `control` make {total * 100:g}%, not 100%"
         record.report(_ARMS, "shares", message, "Write shares that make 100% with `control`")
     return BoxExperiment(record[_EXPERIMENT_ID], record[_CONTROL], arms)
@@ -213,11 +213,11 @@ def _box(record: Record) -> Box:
 
 def _check_fields(record: Record) -> None:
     keys = [field.key for field in record[_FIELDS]]
-    if EMAIL_FIELD not in keys and record.has(_FIELDS):
+    if EMAIL_FIELD not in keys and record.has(_FIELDS) and record.is_whole(_FIELDS):
         record.report(_FIELDS, "box-without-email", "a box asks for the address", f"Write: [email, {', '.join(keys)}]")
     paged = [key for page in record[_STEPS] for key in page]
     asked_first = [field.key for field in record[_FIELDS] if not field.is_after]
-    if record.has(_STEPS) and sorted(paged) != sorted(asked_first):
+    if record.has(_STEPS) and record.is_whole(_STEPS) and sorted(paged) != sorted(asked_first):
         message = "`steps` shows other fields than `fields` asks for"
         record.report(_STEPS, "box-steps", message, f"Share these out: {', '.join(asked_first)}")
 

@@ -28,7 +28,10 @@ _FALL = maybe(
     "fall", ConditionIn(ConditionSite.LADDER, "\"held_for('14d', score < 20)\""), "Who falls one stage down from here."
 )
 _STAGE = Form(
-    "stage", (_LABEL, _RISE, _FALL), lambda r: Stage("", r[_LABEL], r[_RISE], r[_FALL]), "A rung of the ladder."
+    "stage",
+    (_LABEL, _RISE, _FALL),
+    lambda r: Stage("", r[_LABEL], r[_RISE], r[_FALL], r.place),
+    "A rung of the ladder.",
 )
 
 _POINTS = Number("a number of points", -1000, 1000, "5")
@@ -102,7 +105,7 @@ def _ladder(record: Record) -> Ladder:
             "reserved-word", node.span, "the kind 'none' is for whom no kind fits", "Choose another word"
         )
     scoring = record[SCORING]
-    stages = tuple(Stage(key, stage.label, stage.rise, stage.fall) for key, stage in record[STAGES])
+    stages = tuple(Stage(key, stage.label, stage.rise, stage.fall, stage.place) for key, stage in record[STAGES])
     rules = () if scoring is None else _with_own_keys(scoring[_ENGAGEMENT])
     return Ladder(
         stages=stages,

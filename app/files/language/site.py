@@ -125,6 +125,7 @@ def _attribute(record: Record) -> Attribute:
         record.reading.report(
             "missing-key", record.node.span, "a choice needs its options", "Add: options: {low: …, high: …}"
         )
+        return Attribute("", AttributeType.TEXT, record[_LABEL])
     if record[_TYPE] not in _CHOICES and record.has(_OPTIONS):
         record.report(_OPTIONS, "options-unused", f"a {record[_TYPE]} has no options", "Write: type: choice")
     rules = tuple((field.key, str(record[field])) for field in _RULES if record.has(field))
@@ -132,7 +133,7 @@ def _attribute(record: Record) -> Attribute:
 
 
 _ATTRIBUTE = Form(
-    "attribute", (_TYPE, _LABEL, _OPTIONS, _CALENDAR, *_RULES), _attribute, "Something known of a person."
+    "attribute", (_TYPE, _CALENDAR, _LABEL, _OPTIONS, *_RULES), _attribute, "Something known of a person."
 )
 _EVENT_KEY = usual("key", WORD, "", "The field that tells one cart, order or request from another.")
 _FIELDS = usual("fields", TableOf(WORD, Choice(AttributeType)), (), "What else the event carries, and its types.")
@@ -196,7 +197,7 @@ def _contact(record: Record | None, weekend: tuple[int, ...]) -> Contact:
     quiet_weekend = weekend if record[_QUIET_WEEKEND] else ()
     quiet = QuietRules(record[_HOURS], record[_QUIET_DAYS], quiet_weekend)
     delay = record[_OVER]
-    return Contact(record[_LIMITS], Contact().delay_up_to if delay is None else delay, quiet)
+    return Contact(record[_LIMITS], Contact().delay_up_to if delay is None else delay, quiet, record.place_of(_OVER))
 
 
 _OPENS = usual("opens", Choice(TrackingMode), TrackingMode.INDIVIDUAL, "What is kept of opens.", "individual")

@@ -102,7 +102,7 @@ _ANSWERS = needed("answers", TableOf(_ANSWER, STEPS, least=1), "What follows eac
 def _ask(r: Record) -> Step:
     cases = tuple(_case(label, steps) for label, steps in r[_ANSWERS] if label != "none")
     found = dict(r[_ANSWERS])
-    if "none" not in found:
+    if "none" not in found and r.is_whole(_ANSWERS):
         r.report(_ANSWERS, "answers-none", "nobody says what happens without an answer", "Add: none: []")
     none = found.get("none", ())
     return Ask(r[_ID], r[_ASK], r[_SURVEY], r[_ASK_AT_MOST], cases, none, place=r.place, note=_note(r))
@@ -255,9 +255,9 @@ _CHOOSE = needed("choose", ListOf(_CASE, least=1), "The first option that is tru
 def _choose(r: Record) -> Step:
     cases = r[_CHOOSE]
     options = tuple(option for option, _ in cases if option is not None)
-    if any(option is None for option, _ in cases[:-1]):
+    if r.is_whole(_CHOOSE) and any(option is None for option, _ in cases[:-1]):
         r.report(_CHOOSE, "else-last", "what stands after `else` is never reached", "Put `else` last")
-    if not options:
+    if not options and r.is_whole(_CHOOSE):
         r.report(_CHOOSE, "choose-one", "nothing to choose from", "Add: {when: …, then: […]}")
     otherwise = next((steps for option, steps in cases if option is None), ())
     return Choose(r[_ID], options, otherwise, place=r.place, note=_note(r))
@@ -280,7 +280,7 @@ _ARMS = needed("arms", TableOf(WORD, _ARM, least=2), "The sides, and their share
 def _split(r: Record) -> Step:
     arms = tuple(Arm(name, arm.share, arm.then, arm.place) for name, arm in r[_ARMS])
     total = sum(arm.share for arm in arms)
-    if abs(total - 1) > 1e-9:
+    if abs(total - 1) > 1e-9 and r.is_whole(_ARMS):
         r.report(_ARMS, "shares", f"the shares make {total * 100:g}%, not 100%", "Write shares that make 100%")
     return Split(r[_SPLIT], r[_METRIC], arms, place=r.place, note=_note(r))
 

@@ -46,7 +46,7 @@ def _steps(element: etree._Element) -> Iterator[Step]:
         text = element.text or ""
         if text.startswith(("[if", "<![")):
             yield "comment", _SPACE.sub(" ", text).strip()
-    else:
+    elif tag != "style" or _kept(element.text):
         yield "open", tag, *_attributes(element)
         yield from _text(_kept(element.text) if tag == "style" else element.text)
         for child in element:

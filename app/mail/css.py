@@ -63,7 +63,7 @@ def read_sheet(css: str) -> Sheet:
     imports: list[str] = []
     css = re.sub(r"<!--|-->", "", css)
     for node in tinycss2.parse_stylesheet(css, skip_comments=True, skip_whitespace=True):
-        text = node.serialize().strip()
+        text = _written(node)
         if node.type == "at-rule" and node.lower_at_keyword == "import":
             imports.append(text)
         elif node.type == "at-rule" and node.lower_at_keyword == "charset":
@@ -80,12 +80,20 @@ def read_sheet(css: str) -> Sheet:
     return Sheet(tuple(rules), "\n".join(kept), tuple(imports), siblings)
 
 
+def _written(*nodes: tinycss2.ast.Node) -> str:
+    """Nodes as CSS; a part nobody can read (it may stand deep inside) leaves nothing."""
+    try:
+        return str(tinycss2.serialize(nodes)).strip()
+    except TypeError:
+        return ""
+
+
 def _split(node: tinycss2.ast.QualifiedRule) -> tuple[list[Rule], list[str]]:
-    body = tinycss2.serialize(node.content).strip()
+    body = _written(*node.content)
     found = declarations(body)
     rules: list[Rule] = []
     stay: list[str] = []
-    for selector in _selectors(tinycss2.serialize(node.prelude)):
+    for selector in _selectors(_written(*node.prelude)):
         weight = None if _HACKS.search(selector) or _PSEUDO.search(selector) else _specificity(selector)
         if weight is None:
             stay.append(selector)

@@ -41,8 +41,8 @@ class Piece:
 
     @property
     def word(self) -> str:
-        """The first word of a statement: `if`, `endfor`, `block` …"""
-        return self.text.split(None, 1)[0] if self.text else ""
+        """The first word of a statement (`if`, `endfor`, `block` …), nothing for other pieces."""
+        return self.text.split(None, 1)[0] if self.kind is Kind.STATEMENT and self.text else ""
 
     def problem(self, code: str, message: str, fix: str) -> Problem:
         """A finding at this piece."""

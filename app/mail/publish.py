@@ -98,15 +98,10 @@ def _checked(
 def _compiled(
     mail: MailSource, flat: Flat, lines: dict[str, tuple[Piece, ...]], options: PublishOptions
 ) -> CompiledMail | Refused:
-    draft = _Draft(
-        mail, options, scan(flat.pieces), scan(flat.prologue), Numbering(mail.key, mail.front.topic, options.utm)
-    )
-    pictures = _prepare(draft)
-    text = _prologue(draft) + text_template(draft.document, mail.locale)
-    _add_pixel(draft.document)
-    _drop_marks(draft.document)
+    draft, pictures, text = _drafted(mail, flat, options)
     html, is_inlined = _html(draft)
     subjects = {name: join(_plain(pieces)) for name, pieces in lines.items()}
+    names = _names(mail, html, text, *subjects.values())
     attachments, missing = attach(mail, options.files)
     compiled = CompiledMail(
         key=mail.key,
@@ -118,17 +113,38 @@ def _compiled(
         links=tuple(draft.numbering.links),
         attachments=(*attachments, *pictures.embedded),
         images=tuple(pictures.hosted),
-        names=tuple(sorted(_names(mail, html, text, *subjects.values()))),
+        names=tuple(sorted(names)),
         topic=mail.front.topic,
         is_service=mail.is_service,
         is_inlined=is_inlined,
         is_base64=encode.prefers_base64(html),
     )
-    findings = (*missing, *pictures.problems, *draft.findings, *lint(mail, draft.document, compiled))
-    errors = tuple(problem for problem in findings if problem.is_error)
-    if errors:
+    found = (*missing, *pictures.problems, *draft.findings, *lint(mail, draft.document, compiled))
+    findings = tuple(problem for problem in found if problem.is_error or problem.code not in mail.front.allow)
+    if any(problem.is_error for problem in findings):
         return Refused(findings)
     return replace(compiled.sealed(), findings=findings)
+
+
+def uninlined(mail: MailSource, layouts: Layouts, options: PublishOptions) -> str:
+    """The same mail's HTML template with its styles still in the head, as authors want to see it. Raises SyntaxFault."""
+    draft, _, _ = _drafted(mail, flatten(mail, layouts, options.facts), options)
+    return _whole(draft)
+
+
+def _drafted(mail: MailSource, flat: Flat, options: PublishOptions) -> tuple[_Draft, Pictures, str]:
+    """Links, pictures and filters done; with the template of the text part."""
+    numbering = Numbering(mail.key, mail.front.topic, options.utm)
+    draft = _Draft(mail, options, scan(flat.pieces), scan(flat.prologue), numbering)
+    pictures = _prepare(draft)
+    text = _prologue(draft) + text_template(draft.document, mail.locale)
+    _add_pixel(draft.document)
+    _drop_marks(draft.document)
+    return draft, pictures, text
+
+
+def _whole(draft: _Draft) -> str:
+    return _prologue(draft) + "".join(draft.document.filled(str(node)) for node in draft.document.nodes)
 
 
 def _prepare(draft: _Draft) -> Pictures:
@@ -189,7 +205,7 @@ def _prologue(draft: _Draft) -> str:
 def _html(draft: _Draft) -> tuple[str, bool]:
     """The HTML template, and whether its styles are written already."""
     head = _prologue(draft)
-    plain = head + "".join(draft.document.filled(str(node)) for node in draft.document.nodes)
+    plain = _whole(draft)
     reason = _dependence(draft.document)
     if not reason:
         inlined, reason = _inlined(draft.document)
@@ -218,7 +234,8 @@ def _dependence(document: Document) -> str:
             return f"a class or id comes from data ({place})"
         if piece.kind is Kind.EXPRESSION and re.search(r"\|\s*safe\b", piece.text):
             return f"HTML comes from data ({place})"
-    return ""
+    css = "".join(node.text for node in document.nodes if isinstance(node, Run) and node.inside == "style")
+    return "a rule speaks of <bdi>, which stands around data" if re.search(r"\bbdi\b[^}]*\{", css) else ""
 
 
 def _inlined(document: Document) -> tuple[str, str]:

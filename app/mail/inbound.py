@@ -226,7 +226,7 @@ _LOCALS: Final = {
 }
 _SUBJECT_TOKEN: Final = re.compile(r"unsubscribe\W{1,3}(u\+[a-z2-7]{16,64})\b", re.IGNORECASE)
 _QUOTED_ID: Final = re.compile(
-    r"^[>\s]{0,10}message-id:\s{0,5}(<[^<>\s]{1,250}@[^<>\s]{1,250}>)", re.IGNORECASE | re.MULTILINE
+    r"^[>\s]{0,10}message-id:\s{0,5}(<[!-;=?-~]{1,250}@[!-;=?-~]{1,250}>)", re.IGNORECASE | re.MULTILINE
 )
 
 

@@ -84,7 +84,7 @@ def _decoded(value: str) -> str:
             value = str(make_header(decode_header(value)))
         except (HeaderParseError, ValueError, LookupError, TypeError, binascii.Error):
             pass
-    return " ".join(value.split())
+    return " ".join(value.replace("\0", " ").split())
 
 
 def text_of(message: Message) -> str:
@@ -155,7 +155,7 @@ def _groups_of_text(text: str) -> Iterator[Fields]:
 
 _FIELD: Final = re.compile(r"([A-Za-z][A-Za-z0-9-]{1,60}):(.*)")
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\-\u0080-\uffff]{1,64}@[A-Za-z0-9.\-\u0080-\uffff]{1,253}")
-_MESSAGE_ID: Final = re.compile(r"<[^<>\s]{1,250}@[^<>\s]{1,250}>")
+_MESSAGE_ID: Final = re.compile(r"<[!-;=?-~]{1,250}@[!-;=?-~]{1,250}>")
 
 
 def addresses(text: str) -> list[str]:

@@ -94,7 +94,7 @@ def smtp_code(text: str) -> int:
 
 
 def _short(text: str) -> str:
-    return " ".join(text.split())[:MAX_DIAGNOSIS]
+    return " ".join(text.replace("\0", " ").split())[:MAX_DIAGNOSIS]
 
 
 # ---------------------------------------------------------------- feedback

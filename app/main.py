@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 from app.core.instants import Instant, Span
 from app.links import Key, Links
@@ -19,6 +20,10 @@ from app.settings import Settings, read
 from app.store import releases
 from app.store.engine import Database, open_database
 from app.world import World
+
+
+EXAMPLES = Path(__file__).parents[1]
+"""Below here stand the example campaigns and mails."""
 
 
 def build_world(settings: Settings) -> World:

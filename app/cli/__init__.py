@@ -14,6 +14,7 @@ COMMANDS = {
     "demo": ("app.cli.running", "demo", "Start the whole story on this machine and print the addresses to open."),
     "web": ("app.cli.running", "web", "Run web processes only."),
     "worker": ("app.cli.running", "worker", "Run the worker only: decide, deliver, ingest."),
+    "shop": ("app.cli.running", "shop", "Run the demo's shop, a site of its own."),
     "check": ("app.cli.files", "check", "Say everything that is wrong with campaigns and mails."),
     "test": ("app.cli.rehearsing", "test", "Run the scenarios on a virtual clock."),
     "apply": ("app.cli.publishing", "apply", "Publish the files."),

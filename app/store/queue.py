@@ -15,7 +15,7 @@ from app.core.instants import Instant
 from app.core.person import MessageState
 from app.store.codec import dumps
 from app.store.messages import MessageRow
-from app.store.people import SubscriberRow, TagRow, wake
+from app.store.people import TagRow, wake
 from app.store.runs import RunRow
 
 _OPEN = (MessageState.QUEUED.value, MessageState.WAITING.value)
@@ -76,11 +76,6 @@ def add_tag(session: Session, subscriber_id: int, tag: str) -> None:
     if session.get(TagRow, (subscriber_id, tag)) is None:
         session.add(TagRow(subscriber_id=subscriber_id, tag=tag))
         session.flush()
-
-
-def suppress_subscriber(session: Session, subscriber_id: int) -> None:
-    """Mark that this person's address gets nothing any more."""
-    session.execute(update(SubscriberRow).where(SubscriberRow.id == subscriber_id).values(is_suppressed=True))
 
 
 @dataclass(frozen=True, slots=True)

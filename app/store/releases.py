@@ -104,6 +104,8 @@ class ControlRow(Base):
     is_killed: Mapped[bool] = mapped_column(Boolean, default=False)
     is_paused: Mapped[bool] = mapped_column(Boolean, default=False)
     demo_offset: Mapped[int] = mapped_column(BigInteger, default=0)
+    demo_target: Mapped[int | None] = mapped_column(BigInteger)
+    """Where the demo's time machine is walking to."""
     generation: Mapped[bytes] = mapped_column(LargeBinary(16))
     version: Mapped[int] = mapped_column(Integer, default=0)
     """Grows with every change of what is live, so that readers know when to load anew."""
@@ -131,6 +133,22 @@ def control(session: Session) -> Control:
     if row is None:
         return Control(None, 0, is_killed=False, is_paused=False, demo_offset=0)
     return Control(row.release_id, row.version, row.is_killed, row.is_paused, row.demo_offset)
+
+
+def demo_target(session: Session) -> Instant | None:
+    row = session.get(ControlRow, CONTROL, populate_existing=True)
+    return row.demo_target if row else None
+
+
+def set_demo_target(session: Session, target: Instant) -> None:
+    session.get_one(ControlRow, CONTROL).demo_target = target
+
+
+def set_demo_clock(session: Session, offset: int, *, is_there: bool) -> None:
+    """Move the demo's clock forward, never back."""
+    row = session.get_one(ControlRow, CONTROL)
+    row.demo_offset = max(row.demo_offset, offset)
+    row.demo_target = None if is_there else row.demo_target
 
 
 def begin(session: Session, generation: bytes) -> bool:

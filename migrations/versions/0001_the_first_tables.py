@@ -38,6 +38,7 @@ def upgrade() -> None:
     sa.Column('is_killed', sa.Boolean(), nullable=False),
     sa.Column('is_paused', sa.Boolean(), nullable=False),
     sa.Column('demo_offset', sa.BigInteger(), nullable=False),
+    sa.Column('demo_target', sa.BigInteger(), nullable=True),
     sa.Column('generation', sa.LargeBinary(length=16), nullable=False),
     sa.Column('version', sa.Integer(), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_control'))

@@ -202,7 +202,7 @@ class Stage:
         if letter.mail in self.refused or "" in self.refused:
             self.refused = []
             queue.settle(session, message_id, MessageState.REFUSED, self.clock, "hard")
-            queue.suppress_subscriber(session, letter.subscriber_id)
+            people.mark_suppressed(session, letter.subscriber_id)
             return
         try:
             message = compose(self.world, shelved, letter, chosen)

@@ -1,0 +1,159 @@
+"""Commands that run: `run`, `demo`, `web`, `worker`, and the demo's shop.
+
+Owns what each consists of. Must not hold the work itself.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from pathlib import Path
+
+import click
+
+from app.cli import launcher
+from app.cli.launcher import Child
+from app.settings import Settings, SettingsError, read
+
+DEMO_PORT = 8000
+SHOP_PORT = 8001
+
+
+def settings_or_exit() -> Settings:
+    """The settings, or all their faults on the terminal and exit code 2."""
+    try:
+        return read(os.environ)
+    except SettingsError as error:
+        click.echo("The settings are not right yet:", err=True)
+        for fault in error.faults:
+            click.echo(f"  {fault}", err=True)
+        sys.exit(2)
+
+
+@click.command()
+def run() -> None:
+    """Run everything: web, worker and clock, in one process tree. Settings come from PARVAR_… in the environment."""
+    settings = settings_or_exit()
+    _prepare(settings)
+    sys.exit(launcher.launch([Child("web", ["web"]), Child("worker", ["worker"])]))
+
+
+def _prepare(settings: Settings) -> None:
+    """Everything that must be right before a child starts."""
+    launcher.prepare_data(settings)
+    launcher.refuse_taken_port(settings.host, settings.port)
+    _check_relays(settings)
+    from app.cli.migrating import migrate_or_exit
+
+    migrate_or_exit(settings)
+
+
+def _check_relays(settings: Settings) -> None:
+    from app.worker.working import open_relays
+
+    try:
+        open_relays(settings.smtp_url, settings.data / "inbox").close()
+    except ValueError as error:
+        raise click.ClickException(f"PARVAR_SMTP_URL: {error}") from error
+
+
+@click.command()
+@click.option("--fresh", is_flag=True, help="Begin anew: forget what an earlier demo left.")
+@click.option("--port", default=DEMO_PORT, show_default=True, help="Port of Parvar; the shop takes the next one.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    default=Path("demo-data"),
+    show_default=True,
+    help="Where the demo lives.",
+)
+def demo(fresh: bool, port: int, data: Path) -> None:
+    """Start the whole story on this machine: a shop with a signup box, the inbox, the dashboard, a time machine."""
+    from app.cli.demo import announce, prepare
+
+    environ = _demo_environment(data.resolve(), port)
+    os.environ.update(environ)
+    settings = settings_or_exit()
+    launcher.refuse_taken_port(settings.host, port)
+    launcher.refuse_taken_port(settings.host, port + 1)
+    prepare(settings, fresh=fresh)
+    announce(settings, port + 1)
+    children = [
+        Child("web", ["web"], environ),
+        Child("shop", ["shop", "--port", str(port + 1)], environ),
+        Child("worker", ["worker"], environ),
+    ]
+    sys.exit(launcher.launch(children))
+
+
+def _demo_environment(data: Path, port: int) -> dict[str, str]:
+    """Settings of the demo: everything in one folder, no relay: mails land in the inbox there."""
+    return {
+        "PARVAR_DATABASE_URL": f"sqlite:///{data / 'parvar.db'}",
+        "PARVAR_SECRET": _kept_secret(data),
+        "PARVAR_BASE_URL": f"http://127.0.0.1:{port}",
+        "PARVAR_DATA": str(data),
+        "PARVAR_PORT": str(port),
+        "PARVAR_SMTP_URL": os.environ.get("PARVAR_SMTP_URL", ""),
+        "PARVAR_DEMO": "1",
+        "PARVAR_SHOP_URL": f"http://127.0.0.1:{port + 1}",
+        "PARVAR_LOG_FORMAT": "console",
+    }
+
+
+def _kept_secret(data: Path) -> str:
+    """The demo's own secret, made once, so that links of yesterday's mails still work."""
+    path = data / "secret"
+    if not path.is_file():
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.write_text(secrets.token_urlsafe(32))
+        path.chmod(0o600)
+    return path.read_text().strip()
+
+
+@click.command()
+def web() -> None:
+    """Run web processes only."""
+    settings = settings_or_exit()
+    _serve("app.main:serve", settings.host, settings.port, settings)
+
+
+@click.command()
+@click.option("--port", default=SHOP_PORT, show_default=True)
+def shop(port: int) -> None:
+    """Run the demo's shop: a site of its own on another port, into which the box is embedded."""
+    settings = settings_or_exit()
+    _serve("app.web.shop:serve", settings.host, port, settings)
+
+
+def _serve(target: str, host: str, port: int, settings: Settings) -> None:
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+    from granian.server import Server
+
+    Server(
+        target,
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=settings.web_processes,
+        blocking_threads=settings.web_threads,
+        factory=True,
+        respawn_failed_workers=True,
+        log_level=LogLevels.warning,
+        workers_kill_timeout=10,
+    ).serve()
+
+
+@click.command()
+def worker() -> None:
+    """Run the worker only: decide, deliver, ingest."""
+    settings = settings_or_exit()
+    from app.main import build_world
+    from app.worker.working import AlreadyRunningError, work
+
+    try:
+        work(build_world(settings))
+    except AlreadyRunningError as error:
+        raise click.ClickException(str(error)) from error

@@ -56,6 +56,7 @@ def apply(world: World, inspection: Inspection, by: Authorship) -> Published | N
     digest = digest_of(inspection)
     now = world.now()
     with world.transaction("write") as session:
+        releases.begin(session, world.new_id())
         control = releases.control(session)
         if control.release_id is not None and releases.digest_of(session, control.release_id) == digest:
             return Published(control.release_id, digest, is_new=False)

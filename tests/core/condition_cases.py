@@ -320,8 +320,15 @@ def rules() -> st.SearchStrategy[Rules]:
 
 def ruled() -> st.SearchStrategy[Rules]:
     """Rules with kinds, segments and rungs, some of which lean on each other."""
-    inside = joined(st.one_of(fact_leaves(_WINDOW), time_leaves(), rule_leaves(), held_leaves()), size=2)
-    rule = conditions(inside)
+    lapsing = st.one_of(
+        time_leaves(),
+        _called("visited", st.just("'*'"), _SPAN.map("within={}".format)),
+        _called("clicked", _SPAN.map("within={}".format)),
+        _called("received", _SPAN.map("within={}".format)),
+    )
+    rule = conditions(
+        st.one_of(lapsing, rule_leaves(), held_leaves(), joined(st.one_of(lapsing, rule_leaves()), size=2))
+    )
     return st.tuples(rules(), rule, rule, rule, rule, rule, rule).map(
         lambda each: replace(
             each[0],

@@ -12,7 +12,7 @@ from app.core.facts import ENGAGEMENT_KINDS, Fact, FactKind
 from app.core.instants import Instant
 from app.core.subscriber import Subscriber, SubscriberState
 
-_SIGNALS = ENGAGEMENT_KINDS | {
+SIGNALS = ENGAGEMENT_KINDS | {
     FactKind.SIGNED_UP,
     FactKind.CONFIRMED,
     FactKind.EVENT,
@@ -25,7 +25,7 @@ _SIGNALS = ENGAGEMENT_KINDS | {
 
 def learn(subscriber: Subscriber, fact: Fact) -> Subscriber:
     """The subscriber after one more fact."""
-    if fact.kind in _SIGNALS and fact.is_human:
+    if fact.kind in SIGNALS and fact.is_human:
         subscriber = _signalled(subscriber, fact.at)
     match fact.kind:
         case FactKind.CONFIRMED:

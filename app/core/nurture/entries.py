@@ -59,7 +59,7 @@ def enter_by_facts(desk: Desk, news: tuple[Fact, ...]) -> None:
         for number, wish in _wishes_of(desk, fact):
             if not _try(desk, wish):
                 _remember(desk, wish, number)
-    if news:
+    if loud:
         _ask_candidates(desk, waiting)
 
 

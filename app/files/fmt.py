@@ -27,13 +27,14 @@ def fmt(text: str) -> str:
     The same again gives the same; data and comments are those of the text (keys of a form may change places).
     """
     parts = re.split(r"^---[ ]*$\n?", text.replace("\r\n", "\n"), flags=re.MULTILINE)
-    documents = [_document(part) for part in parts]
-    if any(document is None for document in documents):
+    documents = [document(part) for part in parts]
+    if any(written is None for written in documents):
         return text
-    return "---\n".join(document for document in documents if document is not None)
+    return "---\n".join(written for written in documents if written is not None)
 
 
-def _document(text: str) -> str | None:
+def document(text: str) -> str | None:
+    """One document in canonical form, or None when it cannot be read or not surely be kept."""
     nodes, problems = parse(text, "", PURE_LOADER)
     if problems or len(nodes) != 1 or not isinstance(nodes[0], Map):
         return None
@@ -182,7 +183,12 @@ def _flow(node: Node) -> str:
         case List(items):
             return "[" + ", ".join(_flow(item) for item in items) + "]"
         case Map(entries):
-            return "{" + ", ".join(f"{_key(key)}: {_flow(value)}".rstrip() for key, value in entries) + "}"
+            return "{" + ", ".join(_pair(key, value) for key, value in entries) + "}"
+
+
+def _pair(key: Scalar, value: Node) -> str:
+    is_bare = isinstance(value, Scalar) and value.is_empty and key.is_plain
+    return _key(key) if is_bare else f"{_key(key)}: {_flow(value)}"
 
 
 def _key(key: Scalar) -> str:

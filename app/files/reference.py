@@ -99,7 +99,7 @@ def _findings() -> Iterator[str]:
     yield "# Findings of `parvar check`"
     yield ""
     yield "An error stops publishing. A warning can be accepted in the file, for a while or for good:"
-    yield '`allow: [{finding: else-unknown, because: "who told us nothing gets the general lesson"}]`, on a step or file.'
+    yield '`allow: [{finding: else-unknown, because: "who told us nothing gets the plain one"}]`, on a step or file.'
     yield "Findings about conditions begin with `condition-`; findings about mails are listed with the mails."
     yield ""
     for group, abouts in groupby(CODES.values(), key=lambda about: about.group):

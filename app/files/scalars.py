@@ -28,7 +28,7 @@ E = TypeVar("E", bound=StrEnum)
 
 KEY_PATTERN = r"^[a-z0-9][a-z0-9_-]*$"
 MAIL_PATTERN = r"^[a-z0-9][a-z0-9_-]*(/[a-z0-9][a-z0-9_-]*)*$"
-_LETTER = "A-Za-z0-9\u0620-\u064a\u0671-\u06d3"
+_LETTER = "A-Za-z0-9\u0620-\u0642\u0644-\u0648\u0671-\u06d3"  # Latin and Persian; Arabic kaf and ye are not
 WORD_PATTERN = rf"^[{_LETTER}][{_LETTER}_-]*$"
 
 

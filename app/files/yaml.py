@@ -47,9 +47,9 @@ def parse(text: str, file: str, loader: type[Any] = FAST_LOADER, *, is_many: boo
     if found:
         return (), found
     try:
-        roots: list[yaml.Node] = list(yaml.compose_all(text, Loader=loader))
+        roots = _roots(text, loader)
     except yaml.YAMLError as error:
-        return (), (_syntax_problem(text, file, error),)
+        return (), (explain(text, file, error),)
     if not roots:
         return (), (Problem("empty-file", file, 1, 1, "this file is empty", "Write it, or delete the file"),)
     builder = _Builder(file)
@@ -158,13 +158,14 @@ def _too_deep(file: str, line: int, column: int) -> Problem:
     )
 
 
-def _syntax_problem(text: str, file: str, error: yaml.YAMLError) -> Problem:
-    """The pure reader's words are the ones explained, so that both readers say the same."""
+def _roots(text: str, loader: type[Any]) -> list[yaml.Node]:
+    """The documents. Where the C reader gives up, the pure one has the last word, in values and in errors alike."""
     try:
-        list(yaml.compose_all(text, Loader=PURE_LOADER))
-    except yaml.YAMLError as pure:
-        error = pure
-    return explain(text, file, error)
+        return list(yaml.compose_all(text, Loader=loader))
+    except yaml.YAMLError:
+        if loader is PURE_LOADER:
+            raise
+        return list(yaml.compose_all(text, Loader=PURE_LOADER))
 
 
 # ── From YAML's nodes to ours ────────────────────────────────────────────────────────────────────────────────────────

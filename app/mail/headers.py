@@ -16,7 +16,7 @@ from urllib.parse import quote
 import idna
 
 from app.core.instants import SECOND, Instant
-from app.mail.bidi import RLM, clean_line
+from app.mail.bidi import clean_line, led
 from app.mail.encode import encoded_words, is_plain_ascii
 
 LINE = 76
@@ -75,17 +75,14 @@ def _folded(text: str, used: int) -> str | None:
     return "\r\n".join([*lines, line])
 
 
-def mailbox(field: str, name: str, address: str) -> str:
-    """`From: Sara <sara@example.com>` with its line end; the address is made ASCII. Raises UnsendableAddress."""
+def mailbox(field: str, name: str, address: str, way: str = "ltr") -> str:
+    """`From: Sara <sara@example.com>` with its line end; the address is made ASCII. Raises UnsendableAddress.
+
+    With `way` "rtl" a Latin name is led by U+200F, as the reader's program takes its direction from the first letter.
+    """
     spec = ascii_address(address)
-    shown = name_of(name)
+    shown = led(clean_line(name).strip(), way)
     return f"{field}: {phrase(shown, len(field) + 2, len(spec) + 3)}<{spec}>\r\n" if shown else f"{field}: {spec}\r\n"
-
-
-def name_of(name: str) -> str:
-    """A display name on one line; a leading mark of our own survives the cleaning."""
-    mark = RLM if name.startswith(RLM) else ""
-    return mark + clean_line(name).strip()
 
 
 def phrase(name: str, used: int, after: int) -> str:

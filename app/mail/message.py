@@ -349,7 +349,7 @@ def _kind_fields(is_service: bool) -> str:
 @lru_cache(maxsize=256)
 def _from_fields(sender: Sender, way: str) -> str:
     reply = f"Reply-To: {headers.ascii_address(sender.reply_to)}\r\n" if sender.reply_to else ""
-    return headers.mailbox("From", led(sender.name, way), sender.address) + reply
+    return headers.mailbox("From", sender.name, sender.address, way) + reply
 
 
 class _Lookup:

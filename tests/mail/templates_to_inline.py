@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a template reads best on one line
 """Bodies of many kinds, each with a style sheet, for the proof that inlining once equals inlining for each reader."""
 
 from __future__ import annotations

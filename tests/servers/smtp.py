@@ -86,6 +86,8 @@ DEFAULT_FEATURES = ("PIPELINING", "SIZE 10240000", "8BITMIME", "DSN", "ENHANCEDS
 class SmtpServer:
     """Listens on a free loopback port from creation; use it in a `with`."""
 
+    FEATURES = DEFAULT_FEATURES
+
     def __init__(
         self,
         rules: dict[str, Rule] | None = None,

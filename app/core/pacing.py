@@ -6,7 +6,7 @@ Must not know campaigns or messages beyond a slot's key, and must not decide wha
 
 import re
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -67,6 +67,15 @@ class Slot:
     priority: int = 0
     key: str = ""
     is_movable: bool = False
+
+
+WISHES: Final[Mapping[str, Limit]] = {"at-most-weekly": Limit(1, 7 * DAY), "at-most-monthly": Limit(1, 30 * DAY)}
+"""Tags by which a person asks for less mail than the site would send."""
+
+
+def wished(tags: Collection[str]) -> tuple[Limit, ...]:
+    """The limits a person set herself, by her tags."""
+    return tuple(limit for tag, limit in WISHES.items() if tag in tags)
 
 
 @dataclass(frozen=True, slots=True)

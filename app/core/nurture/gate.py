@@ -14,7 +14,7 @@ from app.core.consent import refusal
 from app.core.experiment import staggered
 from app.core.instants import HOUR, Instant
 from app.core.nurture.desk import Desk
-from app.core.pacing import Slot, Solved, earliest
+from app.core.pacing import Slot, Solved, earliest, wished
 from app.core.person import (
     RECALLABLE_STATES,
     Code,
@@ -116,7 +116,8 @@ def _solve(desk: Desk, key: MessageKey, rank: int, not_before: Instant) -> Solve
     """The earliest time among the slots this mail has to respect: all but movable ones of lower priority."""
     slots = [slot for slot in _slots(desk, key) if not (slot.is_movable and slot.priority < rank)]
     contact = desk.book.site.contact
-    return earliest(not_before, slots, contact.limits, desk.zone, contact.quiet)
+    limits = (*contact.limits, *wished(desk.subscriber.tags))
+    return earliest(not_before, slots, limits, desk.zone, contact.quiet)
 
 
 def _slots(desk: Desk, without: MessageKey) -> list[Slot]:

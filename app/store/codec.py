@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from math import isfinite
-from typing import TypedDict
+from typing import Any, TypedDict
+
+from sqlalchemy import Row
 
 from app.core.facts import NO_FIELDS, Fact, FactKind, Fields, RunKey, Value
 from app.core.person import Bucket, Cursor
@@ -54,7 +56,7 @@ def _value(plain: object) -> Value:
     return plain if isinstance(plain, str | int | float | bool) else dumps(plain)
 
 
-def fact_of(row: EventRow, run: RunKey | None) -> Fact:
+def fact_of(row: EventRow | Row[Any], run: RunKey | None) -> Fact:
     """A stored event as the engine sees it."""
     return Fact(
         id=row.fact_id,

@@ -1,6 +1,7 @@
 """Loading: a batch of people as the engine decides about them, in a number of queries that does not grow with it.
 
 Owns the way from rows to `Person`. Must not write, and must not ask for facts nobody asks about.
+Rows come as plain tuples: a tick reads thousands of them, and nobody changes what is read here.
 """
 
 from __future__ import annotations
@@ -9,9 +10,23 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    ColumnElement,
+    Row,
+    Select,
+    String,
+    Text,
+    any_,
+    bindparam,
+    func,
+    select,
+)
 from sqlalchemy.orm import Session
 
 from app.core.facts import Fact, FactKind, FactLog, RunKey
@@ -33,6 +48,7 @@ from app.core.person import (
     RunState,
 )
 from app.core.subscriber import Subscriber, SubscriberState
+from app.store.base import Base, is_sqlite, table_of
 from app.store.codec import bucket_from_json, cursors_from_json, fact_of, fields_from_json, value_of
 from app.store.events import EventRow, NewsRow, PointsRow
 from app.store.messages import MessageRow
@@ -43,6 +59,8 @@ NEWEST = 500
 """So many of the newest facts of one kind, and of the newest messages, are seen of one person."""
 
 _ENDED = RunState.ENDED.value
+_LEFT = frozenset({MessageState.SENT.value, MessageState.UNCERTAIN.value})
+_TEAM = MailClass.TEAM.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,59 +78,156 @@ def load_people(session: Session, ids: Sequence[int], kinds: Iterable[FactKind])
     """The people of these ids, in id order. `kinds` are the sorts of facts the live rules ask for."""
     if not ids:
         return []
-    parts = _Parts(session, ids, frozenset(kinds))
-    rows = session.scalars(select(SubscriberRow).where(SubscriberRow.id.in_(ids)).order_by(SubscriberRow.id))
-    return [parts.person(row) for row in rows]
+    batch = _Batch(session, ids)
+    parts = _Parts(batch, frozenset(kinds))
+    return [parts.person(row) for row in batch.rows(_queries(batch.is_sqlite).subscribers)]
+
+
+# ── The queries, each made once ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class _Queries:
+    """One query for each part, over the people of the parameter `ids`."""
+
+    subscribers: Select[Any]
+    attributes: Select[Any]
+    tags: Select[Any]
+    segments: Select[Any]
+    timers: Select[Any]
+    offer_ends: Select[Any]
+    candidates: Select[Any]
+    runs: Select[Any]
+    points: Select[Any]
+    finished: Select[Any]
+    news: Select[Any]
+    messages: Select[Any]
+    events: Select[Any]
+
+
+@lru_cache
+def _queries(for_sqlite: bool) -> _Queries:
+    def of(model: type[Base]) -> Select[Any]:
+        return select(table_of(model)).where(_among(table_of(model).c.subscriber_id, for_sqlite))
+
+    subscriber, run = table_of(SubscriberRow), table_of(RunRow)
+    return _Queries(
+        subscribers=select(subscriber).where(_among(subscriber.c.id, for_sqlite)).order_by(subscriber.c.id),
+        attributes=of(AttributeRow),
+        tags=of(TagRow),
+        segments=of(SegmentMemberRow),
+        timers=of(ConditionTimerRow),
+        offer_ends=of(OfferEndRow),
+        candidates=of(CandidateRow),
+        runs=of(RunRow).order_by(run.c.id),
+        points=of(PointsRow),
+        finished=_finished(for_sqlite),
+        news=_news(for_sqlite),
+        messages=_messages(for_sqlite),
+        events=_events(for_sqlite),
+    )
+
+
+def _among(column: Column[Any], for_sqlite: bool, name: str = "ids", sort: Any = BigInteger) -> ColumnElement[bool]:
+    """Whether a column is one of a list that comes as one parameter, so that the statement never changes."""
+    if for_sqlite:
+        given = func.json_each(bindparam(name, type_=Text)).table_valued("value")
+        return column.in_(select(given.c.value))
+    return column == any_(bindparam(name, type_=ARRAY(sort)))
+
+
+def _finished(for_sqlite: bool) -> Select[Any]:
+    """What live runs have behind them; of ended ones nobody asks."""
+    run, finished = table_of(RunRow), table_of(FinishedRow)
+    joined = select(finished).join(run, run.c.id == finished.c.run_id)
+    return joined.where(_among(run.c.subscriber_id, for_sqlite), run.c.state != _ENDED)
+
+
+def _news(for_sqlite: bool) -> Select[Any]:
+    news, event = table_of(NewsRow), table_of(EventRow)
+    same = (news.c.at == event.c.at) & (news.c.fact_id == event.c.fact_id)
+    mine = select(*_EVENT_COLUMNS).select_from(news.join(event, same))
+    return mine.where(_among(news.c.subscriber_id, for_sqlite)).order_by(event.c.at, event.c.fact_id)
+
+
+_EVENT_NAMES = "at fact_id subscriber_id kind name path message_id link topic value products verdict is_quiet payload"
+_EVENT_COLUMNS = tuple(table_of(EventRow).c[name] for name in _EVENT_NAMES.split())
+_MESSAGE_NAMES = (
+    "id public_id subscriber_id recipient run_id step cause_key mail_key mail_class rank state subject offer "
+    "wanted_at slot_at fresh_until settled_at reason"
+)
+_MESSAGE_COLUMNS = tuple(table_of(MessageRow).c[name] for name in _MESSAGE_NAMES.split())
+
+
+def _messages(for_sqlite: bool) -> Select[Any]:
+    message = table_of(MessageRow)
+    place = func.row_number().over(partition_by=message.c.subscriber_id, order_by=message.c.id.desc())
+    mine = select(*_MESSAGE_COLUMNS, place.label("place")).where(_among(message.c.subscriber_id, for_sqlite)).subquery()
+    return select(mine).where(mine.c.place <= bindparam("newest")).order_by(mine.c.id)
+
+
+def _events(for_sqlite: bool) -> Select[Any]:
+    """The newest facts of each person and kind, those judged to be a machine's left out."""
+    event = table_of(EventRow)
+    place = func.row_number().over(partition_by=(event.c.subscriber_id, event.c.kind), order_by=event.c.at.desc())
+    asked = _among(event.c.subscriber_id, for_sqlite), _among(event.c.kind, for_sqlite, "kinds", String)
+    human = event.c.verdict.in_(("", "human"))
+    mine = select(*_EVENT_COLUMNS, place.label("place")).where(*asked, human).subquery()
+    return select(mine).where(mine.c.place <= bindparam("newest"))
+
+
+# ── A batch ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Batch:
+    """The people of one call, as parameters."""
+
+    def __init__(self, session: Session, ids: Sequence[int]) -> None:
+        session.flush()
+        self._connection = session.connection()
+        self.is_sqlite = is_sqlite(session)
+        self._ids = self._list(list(ids))
+
+    def rows(self, query: Select[Any], **more: object) -> Sequence[Row[Any]]:
+        return self._connection.execute(query, {"ids": self._ids, **more}).all()
+
+    def grouped(self, query: Select[Any], **more: object) -> dict[int, list[Row[Any]]]:
+        groups: dict[int, list[Row[Any]]] = defaultdict(list)
+        for row in self.rows(query, **more):
+            groups[row.subscriber_id].append(row)
+        return groups
+
+    def events(self, query: Select[Any], kinds: list[str]) -> dict[int, list[Row[Any]]]:
+        return self.grouped(query, kinds=self._list(kinds), newest=NEWEST)
+
+    def _list(self, values: list[Any]) -> object:
+        return json.dumps(values) if self.is_sqlite else values
 
 
 class _Parts:
     """Everything about a batch of people, grouped by subscriber id."""
 
-    def __init__(self, session: Session, ids: Sequence[int], kinds: frozenset[FactKind]) -> None:
-        self._session = session
-        self._ids = ids
-        self.attributes = self._of(AttributeRow)
-        self.tags = self._of(TagRow)
-        self.segments = self._of(SegmentMemberRow)
-        self.timers = self._of(ConditionTimerRow)
-        self.offer_ends = self._of(OfferEndRow)
-        self.candidates = self._of(CandidateRow)
-        self.runs = self._of(RunRow)
+    def __init__(self, batch: _Batch, kinds: frozenset[FactKind]) -> None:
+        queries = _queries(batch.is_sqlite)
+        self.attributes = batch.grouped(queries.attributes)
+        self.tags = batch.grouped(queries.tags)
+        self.segments = batch.grouped(queries.segments)
+        self.timers = batch.grouped(queries.timers)
+        self.offer_ends = batch.grouped(queries.offer_ends)
+        self.candidates = batch.grouped(queries.candidates)
+        self.runs = batch.grouped(queries.runs)
         self.keys = {row.id: RunKey(row.campaign, row.run_key, row.turn) for rows in self.runs.values() for row in rows}
-        self.finished = self._finished()
-        self.messages = _grouped(session.scalars(_newest(MessageRow, ids, MessageRow.id)))
-        self.message_runs = {m.id: m.run_id for rows in self.messages.values() for m in rows}
-        self.news = self._news()
-        self.points = self._of(PointsRow) if self.news else {}
-        self.events = self._events(kinds)
-
-    def _of(self, table: Any) -> dict[int, list[Any]]:
-        return _grouped(self._session.scalars(select(table).where(table.subscriber_id.in_(self._ids))))
-
-    def _finished(self) -> dict[int, dict[str, Finished]]:
-        live = [row.id for rows in self.runs.values() for row in rows if row.state != _ENDED]
-        found: dict[int, dict[str, Finished]] = defaultdict(dict)
-        if live:
-            for row in self._session.scalars(select(FinishedRow).where(FinishedRow.run_id.in_(live))):
-                found[row.run_id][row.step_id] = Finished(Finish(row.finish), row.at, row.branch)
-        return found
-
-    def _news(self) -> dict[int, list[EventRow]]:
-        fresh = (NewsRow.at == EventRow.at) & (NewsRow.fact_id == EventRow.fact_id)
-        query = select(EventRow).join(NewsRow, fresh).where(NewsRow.subscriber_id.in_(self._ids))
-        return _grouped(self._session.scalars(query.order_by(EventRow.at, EventRow.fact_id)))
-
-    def _events(self, kinds: frozenset[FactKind]) -> dict[int, list[EventRow]]:
-        stored = [kind.value for kind in kinds if kind is not FactKind.RECEIVED]
-        if not stored:
-            return {}
-        ranked = _newest(EventRow, self._ids, EventRow.at, EventRow.kind)
-        judged = ranked.where(EventRow.kind.in_(stored), EventRow.verdict.in_(("", "human")))
-        return _grouped(self._session.scalars(judged))
+        self.finished = _finished_of(batch.rows(queries.finished)) if self.runs else {}
+        self.messages = batch.grouped(queries.messages, newest=NEWEST)
+        self.message_runs = {row.id: row.run_id for rows in self.messages.values() for row in rows}
+        self.news = batch.grouped(queries.news)
+        self.points = batch.grouped(queries.points) if self.news else {}
+        stored = sorted(kind.value for kind in kinds if kind is not FactKind.RECEIVED)
+        self.events = batch.events(queries.events, stored) if stored else {}
 
     # ── One person ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def person(self, row: SubscriberRow) -> Loaded:
+    def person(self, row: Row[Any]) -> Loaded:
         news = tuple(self._fact(event) for event in self.news.get(row.id, ()))
         runs = self.runs.get(row.id, ())
         person = Person(
@@ -126,7 +241,7 @@ class _Parts:
         )
         return Loaded(person, news, row.wake, row.address, row.attempts)
 
-    def _subscriber(self, row: SubscriberRow) -> Subscriber:
+    def _subscriber(self, row: Row[Any]) -> Subscriber:
         attributes = self.attributes.get(row.id, ())
         return Subscriber(
             id=row.id,
@@ -157,7 +272,7 @@ class _Parts:
             last_signal_at=row.last_signal_at,
             paused_until=row.paused_until,
             is_suppressed=row.is_suppressed,
-            fell_from=json.loads(row.fell_from),
+            fell_from=json.loads(row.fell_from) if row.fell_from != "{}" else {},
             attributes={a.key: value_of(a.text, a.number, a.sort) for a in attributes},
             tags=frozenset(tag.tag for tag in self.tags.get(row.id, ())),
             segments={member.segment: member.since for member in self.segments.get(row.id, ())},
@@ -170,15 +285,15 @@ class _Parts:
         received = (self._received(row) for row in self.messages.get(subscriber_id, ()) if _was_received(row))
         return FactLog((*happened, *received))
 
-    def _fact(self, row: EventRow) -> Fact:
+    def _fact(self, row: Row[Any]) -> Fact:
         run_id = self.message_runs.get(row.message_id) if row.message_id else None
         return fact_of(row, self.keys.get(run_id) if run_id else None)
 
-    def _received(self, row: MessageRow) -> Fact:
+    def _received(self, row: Row[Any]) -> Fact:
         run = self.keys.get(row.run_id) if row.run_id else None
         return Fact(row.public_id, FactKind.RECEIVED, row.settled_at or row.slot_at, name=row.mail_key, run=run)
 
-    def _run(self, row: RunRow) -> Run:
+    def _run(self, row: Row[Any]) -> Run:
         return Run(
             key=self.keys[row.id],
             version=row.version,
@@ -204,7 +319,7 @@ class _Parts:
             error=row.error,
         )
 
-    def _message(self, row: MessageRow) -> Message:
+    def _message(self, row: Row[Any]) -> Message:
         return Message(
             key=MessageKey(self.keys.get(row.run_id) if row.run_id else None, row.step or row.cause_key or ""),
             mail=row.mail_key,
@@ -229,41 +344,22 @@ class _Parts:
 
 # ── Small parts ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-_Row = TypeVar("_Row")
 
-
-def _grouped(rows: Iterable[_Row]) -> dict[int, list[_Row]]:
-    groups: dict[int, list[_Row]] = defaultdict(list)
+def _finished_of(rows: Iterable[Row[Any]]) -> dict[int, dict[str, Finished]]:
+    found: dict[int, dict[str, Finished]] = defaultdict(dict)
     for row in rows:
-        groups[row.subscriber_id].append(row)  # type: ignore[attr-defined]
-    return groups
+        found[row.run_id][row.step_id] = Finished(Finish(row.finish), row.at, row.branch)
+    return found
 
 
-def _newest(table: Any, ids: Sequence[int], order: Any, *partition: Any) -> Select[Any]:
-    """The newest rows of each person (and partition), at most NEWEST."""
-    keys = list(table.__table__.primary_key.columns)
-    number = func.row_number().over(partition_by=(table.subscriber_id, *partition), order_by=order.desc())
-    ranked = select(*keys, number.label("number")).where(table.subscriber_id.in_(ids)).subquery()
-    same = [table.__table__.c[key.name] == ranked.c[key.name] for key in keys]
-    return select(table).join(ranked, _all(same)).where(ranked.c.number <= NEWEST)
+def _was_received(row: Row[Any]) -> bool:
+    return row.state in _LEFT and row.mail_class != _TEAM
 
 
-def _all(conditions: list[Any]) -> Any:
-    first, *rest = conditions
-    for condition in rest:
-        first = first & condition
-    return first
-
-
-def _was_received(row: MessageRow) -> bool:
-    is_gone = row.state in (MessageState.SENT.value, MessageState.UNCERTAIN.value)
-    return is_gone and row.mail_class != MailClass.TEAM.value
-
-
-def _past(row: RunRow) -> PastRun:
+def _past(row: Row[Any]) -> PastRun:
     key = RunKey(row.campaign, row.run_key, row.turn)
     return PastRun(key, row.ended_at if row.ended_at is not None else row.entered_at, row.rested_at)
 
 
-def _candidate(row: CandidateRow) -> Candidate:
+def _candidate(row: Row[Any]) -> Candidate:
     return Candidate(row.campaign, row.entry, row.run_key, row.until, fields_from_json(row.event))

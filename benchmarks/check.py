@@ -9,6 +9,7 @@ import time
 from datetime import date
 from pathlib import Path
 
+from app.core.problem import Problem
 from app.files import check, load
 from app.files.sources import FileKind, yaml_sources
 
@@ -31,7 +32,8 @@ def many(files: int) -> dict[str, str]:
 def main() -> int:
     sources = many(int(sys.argv[1]) if len(sys.argv) > 1 else 200)
     texts = [text for path, text in sources.items() if path.endswith(".yaml")]
-    times = []
+    times: list[float] = []
+    problems: tuple[Problem, ...] = ()
     for _ in range(5):
         began = time.perf_counter()
         problems = check(sources, (), date(2026, 11, 22))

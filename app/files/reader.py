@@ -223,16 +223,14 @@ def _check_conditions(drafts: Drafts, facts: tuple[MailFacts, ...]) -> None:
     boxes, surveys = drafts.by_key(FileKind.BOX, Box), drafts.by_key(FileKind.SURVEY, Survey)
     words = words_of(drafts.site, drafts.ladder, boxes, surveys, links_of(mails_of(drafts.sources), facts))
     words = replace(words, boxes=frozenset(drafts.keys.get(FileKind.BOX, ())))
+    values = {source.path: (source, value) for source, value in drafts.values}
     for reading in drafts.readings:
-        campaigns = _asking(reading.file, drafts)
+        campaigns = _asking(*values[reading.file], drafts) if reading.file in values else None
         drafts.problems.extend(wrong_conditions(reading.conditions, words, campaigns, has_links=bool(facts)))
 
 
-def _asking(file: str, drafts: Drafts) -> tuple[Campaign, ...] | None:
-    """The campaigns whose runs ask the conditions of a file; None when it could not be read."""
-    source, value = next(((s, v) for s, v in drafts.values if s.path == file), (None, None))
-    if source is None:
-        return None
+def _asking(source: Source, value: object, drafts: Drafts) -> tuple[Campaign, ...]:
+    """The campaigns whose runs ask the conditions of a file."""
     if source.kind is not FileKind.FRAGMENT:
         return (value,) if isinstance(value, Campaign) else ()
     campaigns = drafts.by_key(FileKind.CAMPAIGN, Campaign).values()

@@ -25,7 +25,8 @@ FAST_LOADER: Final[type[Any]] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 PURE_LOADER: Final[type[Any]] = yaml.SafeLoader
 
 _FORBIDDEN: Final = re.compile("[^\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
-_SUSPECT: Final = re.compile(r"(?:^|[\s\[{,:?-])(?:[&*!]|%[A-Za-z]|\?(?:\s|$))|^(?:---|\.\.\.)", re.MULTILINE)
+_SUSPECT: Final = re.compile(r"(?:^|[\s\[{,:?-])(?:[&*!]|%[A-Za-z]|\?(?:\s|$))|^\.\.\.", re.MULTILINE)
+_SUSPECT_OR_MARKER: Final = re.compile(rf"{_SUSPECT.pattern}|^---", re.MULTILINE)
 _INT: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})|0o[0-7]{1,20}|0x[0-9a-fA-F]{1,15}")
 _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]{1,30}|(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{0,30})?)(?:[eE][-+]?[0-9]{1,2})?")
 _WORDS: Final = {
@@ -80,7 +81,8 @@ def _refused(text: str, file: str, is_many: bool) -> Iterator[Problem]:
         return
     characters = tuple(_bad_characters(text, file))
     yield from characters
-    if not characters and (_SUSPECT.search(text) or _may_be_deep(text)):
+    suspect = _SUSPECT if is_many else _SUSPECT_OR_MARKER
+    if not characters and (suspect.search(text) or _may_be_deep(text)):
         yield from _refused_tokens(text, file, is_many)
 
 

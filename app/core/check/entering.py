@@ -39,9 +39,10 @@ _UNSURE: Final = frozenset({Name.COUNTRY, Name.SOURCE})
 
 def entering_findings(workspace: Workspace, today: date) -> Iterator[Problem]:
     """Findings about how people come into campaigns, stay in them and go over into others."""
+    targets = _targets(workspace)
     for campaign in workspace.campaigns.values():
         yield from _lapsing(campaign, workspace.ladder)
-        yield from _no_way_in(campaign, workspace)
+        yield from _no_way_in(campaign, targets)
         yield from _past_entries(campaign, today, workspace)
         for name, steps in campaign.sequences.items():
             for step in walk(steps):
@@ -83,13 +84,14 @@ def lapsing_part(condition: Condition, ladder: Ladder) -> str | None:
 # ── Entries ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _no_way_in(campaign: Campaign, workspace: Workspace) -> Iterator[Problem]:
-    is_target = any(
-        isinstance(step, HandOver | Start) and step.campaign == campaign.key
-        for other in workspace.campaigns.values()
-        for step in other.steps()
-    )
-    if campaign.state is CampaignState.LIVE and not campaign.entries and not is_target:
+def _targets(workspace: Workspace) -> frozenset[str]:
+    """Campaigns some other one leads to."""
+    steps = (step for campaign in workspace.campaigns.values() for step in campaign.steps())
+    return frozenset(step.campaign for step in steps if isinstance(step, HandOver | Start))
+
+
+def _no_way_in(campaign: Campaign, targets: frozenset[str]) -> Iterator[Problem]:
+    if campaign.state is CampaignState.LIVE and not campaign.entries and campaign.key not in targets:
         yield finding(
             "no-way-in",
             campaign.place,

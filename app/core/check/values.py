@@ -31,8 +31,9 @@ def value_findings(workspace: Workspace, facts: tuple[MailFacts, ...]) -> Iterat
                 yield from _answers(step, workspace.surveys[step.survey])
     for person in workspace.people.values():
         yield from _attributes(tuple(person.attributes.items()), person.place, site)
-    links = _links(facts)
+    links, splits = _links(facts), _splits(workspace)
     for scenario in workspace.scenarios:
+        yield from _arms(scenario, splits)
         yield from _scenario(scenario, workspace, links)
 
 
@@ -144,7 +145,6 @@ def _overlap(step: Ask, case: AnswerCase, taken: dict[int, str]) -> Iterator[Pro
 
 
 def _scenario(scenario: Scenario, workspace: Workspace, links: dict[str, frozenset[str]]) -> Iterator[Problem]:
-    yield from _arms(scenario, workspace)
     yield from _attributes(tuple(scenario.person.attributes.items()), scenario.person.place, workspace.site)
     for line in scenario.story:
         match line:
@@ -187,13 +187,13 @@ def _given(survey: Survey, value: Value, place: Place) -> Iterator[Problem]:
             return
 
 
-def _arms(scenario: Scenario, workspace: Workspace) -> Iterator[Problem]:
-    splits = {
-        step.id: [arm.name for arm in step.arms]
-        for campaign in workspace.campaigns.values()
-        for step in campaign.steps()
-        if isinstance(step, Split)
-    }
+def _splits(workspace: Workspace) -> dict[str, list[str]]:
+    """Split → its arms, of every campaign."""
+    steps = (step for campaign in workspace.campaigns.values() for step in campaign.steps())
+    return {step.id: [arm.name for arm in step.arms] for step in steps if isinstance(step, Split)}
+
+
+def _arms(scenario: Scenario, splits: dict[str, list[str]]) -> Iterator[Problem]:
     for split, arm in scenario.arms:
         if split not in splits:
             message = f"no campaign has a split '{split}'"

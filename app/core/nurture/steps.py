@@ -93,9 +93,16 @@ def _move(desk: Desk, run: Run, campaign: Campaign) -> bool:
             if done:
                 _pass(desk, _at(run, cursor), max(done.at, run.began_at or done.at))
                 return True
-            return _act(desk, desk.put(_at(run, cursor)), campaign, step)
+            return _act(desk, desk.put(_at(_roused(desk, run), cursor)), campaign, step)
         case _:
             assert_never(spot)
+
+
+def _roused(desk: Desk, run: Run) -> Run:
+    """A resting run that has steps again reaches them now."""
+    if run.rested_at is None:
+        return run
+    return replace(run, rested_at=None, began_at=desk.now, until=None, state=RunState.ACTIVE)
 
 
 def _at(run: Run, cursor: Cursor) -> Run:

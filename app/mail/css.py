@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import tinycss2
 from cssselect import SelectorError
@@ -56,6 +57,7 @@ class Sheet:
     depends_on_siblings: bool
 
 
+@lru_cache(maxsize=128)
 def read_sheet(css: str) -> Sheet:
     """Split a style sheet. Total: what cannot be read is kept as written."""
     rules: list[Rule] = []

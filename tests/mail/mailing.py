@@ -34,6 +34,7 @@ def source(
     return mail
 
 
+@lru_cache(maxsize=256)
 def compiled(
     body: str, locale: str = "en", head: str = "subject: Hello\npreheader: words", *, ending: str = "md"
 ) -> CompiledMail:

@@ -25,7 +25,7 @@ FAST_LOADER: Final[type[Any]] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 PURE_LOADER: Final[type[Any]] = yaml.SafeLoader
 
 _FORBIDDEN: Final = re.compile("[^\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
-_SUSPECT: Final = re.compile(r"(?:^|[\s\[{,:?-])(?:[&*!]|%[A-Za-z]|\?(?:\s|$))|^\.\.\.", re.MULTILINE)
+_SUSPECT: Final = re.compile(r"(?:^|[\s\[{,:?-])(?:[&*!]|%[A-Za-z]|\?(?:\s|$))|[|>][-+0-9]*#|^\.\.\.", re.MULTILINE)
 _SUSPECT_OR_MARKER: Final = re.compile(rf"{_SUSPECT.pattern}|^---", re.MULTILINE)
 _INT: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})|0o[0-7]{1,20}|0x[0-9a-fA-F]{1,15}")
 _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]{1,30}|(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{0,30})?)(?:[eE][-+]?[0-9]{1,2})?")
@@ -48,7 +48,7 @@ def parse(text: str, file: str, loader: type[Any] = FAST_LOADER, *, is_many: boo
     if found:
         return (), found
     try:
-        roots = _roots(text, loader)
+        roots = _roots(text, PURE_LOADER if _is_suspect(text, is_many) else loader)
     except yaml.YAMLError as error:
         return (), (explain(text, file, error),)
     if not roots:
@@ -81,9 +81,13 @@ def _refused(text: str, file: str, is_many: bool) -> Iterator[Problem]:
         return
     characters = tuple(_bad_characters(text, file))
     yield from characters
-    suspect = _SUSPECT if is_many else _SUSPECT_OR_MARKER
-    if not characters and (suspect.search(text) or _may_be_deep(text)):
+    if not characters and (_is_suspect(text, is_many) or _may_be_deep(text)):
         yield from _refused_tokens(text, file, is_many)
+
+
+def _is_suspect(text: str, is_many: bool) -> bool:
+    """Whether tags, anchors and the like may stand here: looked at token by token, and read by the pure reader only."""
+    return (_SUSPECT if is_many else _SUSPECT_OR_MARKER).search(text) is not None
 
 
 def _bad_characters(text: str, file: str) -> Iterator[Problem]:

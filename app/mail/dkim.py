@@ -161,7 +161,7 @@ def _body(body: bytes) -> bytes:
         body = _RUN.sub(b" ", body)
     if b" \r\n" in body:
         body = body.replace(b" \r\n", b"\r\n")
-    stripped = body.rstrip(b"\r\n")
+    stripped = body.rstrip(b"\r\n ")
     if not stripped:
         return b""
-    return body if body.endswith(b"\r\n") and len(body) == len(stripped) + 2 else stripped.rstrip(b" ") + b"\r\n"
+    return body if len(body) == len(stripped) + 2 and body.endswith(b"\r\n") else stripped + b"\r\n"

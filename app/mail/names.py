@@ -57,7 +57,12 @@ class VariableNames:
 
     def nearest(self, path: str) -> str:
         """The known path most like this one; empty when none is."""
-        near = difflib.get_close_matches(path, sorted(self.paths), 1, 0.7)
+        stem, _, last = path.rpartition(".")
+        siblings = {known.rpartition(".")[2]: known for known in sorted(self.paths) if known.rpartition(".")[0] == stem}
+        near = difflib.get_close_matches(last, siblings, 1, 0.6)
+        if near:
+            return siblings[near[0]]
+        near = difflib.get_close_matches(path, sorted(self.paths), 1, 0.8)
         return near[0] if near else ""
 
 
@@ -81,7 +86,8 @@ def check_mail(
     except SyntaxFault as fault:
         return (fault.problem,)
     bodies = [(*flat.prologue, *flat.pieces), *lines]
-    return tuple(problem for body in bodies for problem in check_pieces(body, names, mail.file))
+    # the subject stands in the title as well: each finding once
+    return tuple(dict.fromkeys(problem for body in bodies for problem in check_pieces(body, names, mail.file)))
 
 
 def links_of(mail: MailSource, layouts: Layouts) -> MailLinks:

@@ -128,18 +128,25 @@ class _Cutter:
     def _pieces(self) -> Iterator[Piece]:
         inner: list[str] = []
         start = 0
+        opened = ""
         for _, token, value in _LEXER.tokeniter(self.source, self.origin.file):
             offset = self._find(value)
             if token == "data":
                 yield self._piece(Kind.DATA, value, offset)
             elif token in ("variable_begin", "block_begin"):
-                inner, start = [], offset
+                inner, start, opened = [], offset, value
             elif token == "variable_end":
+                opened = ""
                 yield self._piece(Kind.EXPRESSION, "".join(inner).strip(), start)
             elif token == "block_end":
+                opened = ""
                 yield self._piece(Kind.STATEMENT, "".join(inner).strip(), start)
             else:
                 inner.append(value)
+        if opened:
+            line, column = self.place(start)
+            fix = f"close it with `{'}}' if opened.startswith('{{') else '%}'}`"
+            raise SyntaxFault(Problem("template-syntax", self.origin.file, line, column, f"`{opened}` is not closed", fix))
 
     def _find(self, value: str) -> int:
         """The offset of the next token: the lexer drops only white space between tokens."""

@@ -92,7 +92,7 @@ def _checked(
     mail: MailSource, flat: Flat, lines: dict[str, tuple[Piece, ...]], options: PublishOptions
 ) -> tuple[Problem, ...]:
     bodies = [(*flat.prologue, *flat.pieces), *lines.values()]
-    return tuple(problem for body in bodies for problem in check_pieces(body, options.names, mail.file))
+    return tuple(dict.fromkeys(found for body in bodies for found in check_pieces(body, options.names, mail.file)))
 
 
 def _compiled(

@@ -1,0 +1,124 @@
+"""Our signatures, read by an independent verifier."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import dkim
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.mail.dkim import KeyFault, Signer, read_signer, sign
+from app.mail.message import render
+from tests.mail.mailing import NOON, alice, compiled, context
+
+RSA_KEY: RSAPrivateKey = generate_rsa(65537, 2048)
+
+
+def pem(key: RSAPrivateKey | Ed25519PrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+RSA = read_signer(pem(RSA_KEY), "example.com", "s2026")
+ED25519 = read_signer(pem(Ed25519PrivateKey.generate()), "example.com", "e2026")
+MESSAGE = render(compiled("Hello {{ subscriber.first_name }},\n\nmuch  space\tand more"), alice(), context()).data
+
+
+def dns(*signers: Signer) -> Callable[..., bytes | None]:
+    records = {f"{signer.record_name}.".encode(): signer.record.encode() for signer in signers}
+    return lambda name, timeout=5: records.get(name)
+
+
+def is_verified(message: bytes, *signers: Signer) -> list[bool]:
+    return [_is_verified(message, number, dns(*signers)) for number in range(len(signers))]
+
+
+def _is_verified(message: bytes, number: int, records: Callable[..., bytes | None]) -> bool:
+    try:
+        return bool(dkim.DKIM(message).verify(idx=number, dnsfunc=records))
+    except dkim.ValidationError:
+        return False
+
+
+def test_both_signatures_are_verified_by_dkimpy() -> None:
+    assert is_verified(sign(MESSAGE, [RSA, ED25519], NOON), RSA, ED25519) == [True, True]
+
+
+def test_a_pkcs1_key_signs_too() -> None:
+    old = RSA_KEY.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    signer = read_signer(old, "example.com", "s2026")
+    assert is_verified(sign(MESSAGE, [signer], NOON), signer) == [True]
+
+
+def test_the_message_itself_is_not_touched() -> None:
+    signed = sign(MESSAGE, [RSA, ED25519], NOON)
+    assert signed.endswith(MESSAGE)
+    assert max(len(line) for line in signed.split(b"\r\n")) <= 998
+
+
+@pytest.mark.parametrize(
+    "name", [b"List-Unsubscribe-Post", b"Feedback-ID", b"List-Unsubscribe", b"Subject", b"From", b"To"]
+)
+def test_a_changed_header_breaks_the_signature(name: bytes) -> None:
+    signed = sign(MESSAGE, [RSA], NOON)
+    changed = re.sub(rb"(\r\n" + name + rb": )", rb"\1x", signed, count=1)
+    assert changed != signed
+    assert is_verified(changed, RSA) == [False]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"From: eve@example.com\r\n",
+        b"Subject: other\r\n",
+        b"List-Unsubscribe-Post: x\r\n",
+        b"Reply-To: eve@example.com\r\n",
+        b"Cc: eve@example.com\r\n",
+    ],
+)
+def test_an_added_header_breaks_the_signature(line: bytes) -> None:
+    signed = sign(MESSAGE, [RSA], NOON)
+    head, _, body = signed.partition(b"\r\n\r\n")
+    assert is_verified(head + b"\r\n" + line + b"\r\n" + body, RSA) == [False]
+
+
+def test_a_changed_body_breaks_the_signature_and_changed_white_space_does_not() -> None:
+    signed = sign(MESSAGE, [RSA], NOON)
+    assert is_verified(signed.replace(b"much", b"such", 1), RSA) == [False]
+    assert is_verified(signed + b"\r\n\r\n", RSA) == [True]
+
+
+def test_a_key_under_another_selector_does_not_verify() -> None:
+    other = read_signer(pem(Ed25519PrivateKey.generate()), "example.com", "e2026")
+    assert is_verified(sign(MESSAGE, [ED25519], NOON), other) == [False]
+
+
+@given(body=st.text(st.sampled_from("ab \t\r\n."), max_size=60), subject=st.text(st.sampled_from("ab \t"), max_size=30))
+def test_any_spacing_is_canonicalised_as_dkimpy_does(body: str, subject: str) -> None:
+    lines = re.split("\r\n|\r|\n", body)
+    message = (
+        f"From: a@example.com\r\nSubject: {subject}\r\n folded{subject}\r\n\r\n".encode() + "\r\n".join([*lines, ""]).encode()
+    )
+    assert is_verified(sign(message, [ED25519], NOON), ED25519) == [True]
+
+
+def test_keys_that_cannot_sign_are_refused_in_words() -> None:
+    curve = generate_private_key(SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    for key, words in ((b"nonsense", "cannot be read"), (curve, "RSA and Ed25519 keys only")):
+        with pytest.raises(KeyFault, match=words):
+            read_signer(key, "example.com", "s")
+    with pytest.raises(KeyFault, match="host names"):
+        read_signer(pem(RSA_KEY), "example.com", "s;t")
+
+
+def test_a_signer_never_shows_its_key() -> None:
+    assert "sign" not in repr(RSA).lower().replace("signer", "")
+    assert RSA.record.startswith("v=DKIM1; k=rsa; p=MII")
+    assert RSA.record_name == "s2026._domainkey.example.com"

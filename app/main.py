@@ -37,6 +37,7 @@ def build_world(settings: Settings) -> World:
         wall=wall,
         new_id=lambda: secrets.token_bytes(16),
         monotonic=time.monotonic,
+        rest=lambda: time.sleep(0.001),
         secret=derived(settings.secret, "experiments"),
     )
 

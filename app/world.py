@@ -29,6 +29,8 @@ class World:
     """16 random bytes."""
     monotonic: Callable[[], float]
     """Seconds since boot, for budgets."""
+    rest: Callable[[], None] = lambda: None
+    """Lets others through the write gate between two batches: a millisecond, in a real world."""
     secret: bytes = b""
     """Keys the draws of experiments and holdouts."""
 

@@ -26,6 +26,7 @@ log = structlog.get_logger()
 
 BATCH = 50
 """People per transaction at most; with the time below it keeps a web request from waiting long."""
+FIRST_BATCH = 12
 BUDGET = 0.020
 """Seconds a batch may spend deciding before it is stored; who is left stays due."""
 LONGEST_WAIT = 6 * HOUR
@@ -53,10 +54,17 @@ def advance_due(world: World, shelf: Shelf, batch: int = BATCH) -> Ticked:
 
 
 def drain(world: World, shelf: Shelf) -> int:
-    """Advance until nobody is due at this instant. Returns how many decisions were made."""
-    total = 0
-    while (ticked := advance_due(world, shelf)).is_more or ticked.decided:
+    """Advance until nobody is due at this instant. Returns how many decisions were made.
+
+    The batch follows what the time budget allows, so that nobody is loaded in vain; between batches others get their
+    turn at the write gate.
+    """
+    total, batch = 0, FIRST_BATCH
+    while (ticked := advance_due(world, shelf, batch)).is_more or ticked.decided:
         total += ticked.decided
+        done = ticked.decided + ticked.parked
+        batch = min(BATCH, batch * 2) if done >= batch else max(1, done)
+        world.rest()
     return total
 
 

@@ -74,7 +74,7 @@ class Courier:
             total += taken
             if not taken:
                 break
-            time.sleep(0.001)  # lets others through the write gate
+            self._world.rest()
         return total
 
     def stop(self, grace: float = 10.0) -> None:

@@ -1,6 +1,6 @@
 """The ladder: which stage, kind and segments a person has, by the rules of the file and her facts.
 
-Owns rise, fall and their hysteresis, kinds, segments, the timers of `held_for`, and when to look again.
+Owns rise, fall and their hysteresis, kinds, segments, and the timers of `held_for`.
 Must not enter anybody anywhere: campaigns watch the stage, the ladder does not know them.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from app.core.book import Book
-from app.core.conditions import Condition, evaluate, next_change, timers
+from app.core.conditions import Condition, evaluate, timers
 from app.core.conditions.view import View
 from app.core.conditions.tree import Name
 from app.core.engagement import earns, score
@@ -37,18 +37,12 @@ def climb(book: Book, subscriber: Subscriber, facts: FactLog, news: tuple[Fact, 
     return replace(climbed, subscriber=replace(subscriber, ladder_digest=book.ladder_digest))
 
 
-def next_look(book: Book, subscriber: Subscriber, facts: FactLog, now: Instant) -> Instant | None:
-    """The earliest instant at which stage, kind or a segment could change without a new fact."""
-    view = View(subscriber, facts, now, book.rules)
-    return earliest_of(next_change(condition, view) for condition in _standing_rules(book.ladder, subscriber.stage))
-
-
 def earliest_of(instants: Iterable[Instant | None]) -> Instant | None:
     return min((at for at in instants if at is not None), default=None)
 
 
-def _standing_rules(ladder: Ladder, stage: str) -> Iterator[Condition]:
-    """The rules that can act on a person of this stage: every higher rise with its fall, the own fall, labels."""
+def standing_rules(ladder: Ladder, stage: str) -> Iterator[Condition]:
+    """What time alone may change about a person of this stage: the rules that can act on a person of this stage: every higher rise with its fall, the own fall, labels."""
     index = max(0, ladder.index(stage))
     for rung in ladder.stages[index:]:
         if rung.rise and rung.key != stage:

@@ -6,7 +6,9 @@ Must not read clocks, files or stores: everything a condition may see is in the 
 
 from __future__ import annotations
 
-from app.core.conditions.change import next_change_of
+from collections.abc import Iterable
+
+from app.core.conditions.change import first_change_of, next_change_of
 from app.core.conditions.check import check
 from app.core.conditions.condition import Condition, Lines, parse
 from app.core.conditions.evaluate import truth_of
@@ -46,6 +48,11 @@ def sentence(condition: Condition, locale: str, labels: Labels = NO_LABELS) -> s
     return spoken(condition.tree, Persian(labels) if is_persian else English(labels))
 
 
+def first_change(conditions: Iterable[Condition], view: View) -> Instant | None:
+    """The earliest `next_change` of several conditions about one person, at the cost of one look behind them all."""
+    return first_change_of((condition.tree for condition in conditions), view)
+
+
 __all__ = [
     "EVER",
     "Condition",
@@ -64,6 +71,7 @@ __all__ = [
     "Words",
     "check",
     "evaluate",
+    "first_change",
     "explain",
     "next_change",
     "parse",

@@ -68,11 +68,12 @@ class Outlook:
 class Horizon:
     """Looks ahead for one view. `is_static` holds stage, kind and segments still: used inside the rules behind them."""
 
-    __slots__ = ("_is_static", "_view")
+    __slots__ = ("_behinds", "_is_static", "_view")
 
     def __init__(self, view: View, is_static: bool = False) -> None:
         self._view = view
         self._is_static = is_static
+        self._behinds: dict[str, Change] = {}  # many conditions lean on the same stage, kind or segment
 
     def of(self, node: Node) -> Outlook:
         match node:
@@ -168,6 +169,11 @@ class Horizon:
         """The next change of any rule behind stage, kind or a segment; the first to change sees all others still."""
         if self._is_static:
             return None
+        if seed not in self._behinds:
+            self._behinds[seed] = self._ask_behind(seed)
+        return self._behinds[seed]
+
+    def _ask_behind(self, seed: str) -> Change:
         rules, person = self._view.rules, self._view.subscriber
         reached = _reached(rules, seed)
         still = Horizon(replace(self._view, scope=EVER), is_static=True)
@@ -231,5 +237,11 @@ def _joined(parts: list[Outlook], decisive: bool) -> Outlook:
 
 
 def next_change_of(node: Node, view: View) -> Change:
-    outlook = Horizon(view).of(node)
-    return earliest((outlook.change, outlook.timer))
+    return first_change_of((node,), view)
+
+
+def first_change_of(nodes: Iterable[Node], view: View) -> Change:
+    """The earliest change of any of these, asked with one look behind stage, kind and segments."""
+    horizon = Horizon(view)
+    outlooks = [horizon.of(node) for node in nodes]
+    return earliest(change for outlook in outlooks for change in (outlook.change, outlook.timer))

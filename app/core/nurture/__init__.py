@@ -6,17 +6,15 @@ Must not know where people are kept or how mail leaves.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from app.core.book import Book
-from app.core.campaign import ON_GOAL, ByChange, Campaign
-from app.core.conditions import next_change
-from app.core.conditions.view import View
+from app.core.campaign import ON_GOAL, ByChange
+from app.core.conditions import first_change
 from app.core.engagement import award, credited, rebased
 from app.core.facts import Fact
 from app.core.instants import Instant
-from app.core.ladder import climb, earliest_of, next_look
+from app.core.ladder import climb, earliest_of, standing_rules
 from app.core.learning import learn
 from app.core.nurture.dates import next_round
 from app.core.nurture.desk import Advance, Desk
@@ -117,34 +115,22 @@ def _set_due(desk: Desk) -> None:
         campaign = desk.campaign(run)
         if campaign is None or run.sequence == ON_GOAL or run.paused_by in (PausedBy.CAMPAIGN, PausedBy.PERSON):
             continue
-        view = desk.view(desk.scope(run, campaign))
-        due_at = earliest_of((run.due_at, *_changes(campaign, view)))
+        watched = [condition for condition in (campaign.goal, *campaign.while_) if condition is not None]
+        changes_at = first_change(watched, desk.view(desk.scope(run, campaign))) if watched else None
+        due_at = earliest_of((run.due_at, changes_at))
         if due_at != run.due_at:
             desk.put(replace(run, due_at=due_at))
 
 
-def _changes(campaign: Campaign, view: View) -> Iterator[Instant | None]:
-    watched = (campaign.goal, *campaign.while_)
-    return (next_change(condition, view) for condition in watched if condition is not None)
-
-
 def _look_again(desk: Desk) -> Instant | None:
     """The earliest instant at which the ladder, an entry or a personal pause changes by time alone."""
-    ladder = next_look(desk.book, desk.subscriber, desk.facts, desk.now)
     paused = desk.subscriber.paused_until
     ends_at = paused if paused is not None and paused > desk.now else None
-    return earliest_of((ladder, ends_at, *_entry_instants(desk)))
-
-
-def _entry_instants(desk: Desk) -> Iterator[Instant | None]:
-    view = desk.view()
-    for campaign in desk.book.campaigns.values():
-        for entry in campaign.entries:
-            if isinstance(entry.rule, ByChange):
-                yield next_change(entry.rule.when, view)
-            else:
-                found = next_round(desk, entry, desk.now + 1)
-                yield found.at if found else None
+    entries = [entry for campaign in desk.book.campaigns.values() for entry in campaign.entries]
+    rules = [entry.rule.when for entry in entries if isinstance(entry.rule, ByChange)]
+    changes_at = first_change((*standing_rules(desk.book.ladder, desk.subscriber.stage), *rules), desk.view())
+    rounds = (next_round(desk, entry, desk.now + 1) for entry in entries)
+    return earliest_of((changes_at, ends_at, *(found.at for found in rounds if found)))
 
 
 def is_settled(run: Run) -> bool:

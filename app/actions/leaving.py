@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
-from app.core.facts import NO_FIELDS, Fact, FactKind, Fields
+from app.core.facts import Fact, FactKind
 from app.core.instants import DAY, Instant, Span, to_datetime
+from app.core.pacing import WISHES
 from app.core.person import MailClass
-from app.core.site import Site
 from app.core.subscriber import SubscriberState
+from app.core.workspace import Workspace
 from app.store import signups
 from app.store.events import record_facts
 from app.store.messages import withdraw
@@ -45,12 +46,11 @@ class Reader:
     state: SubscriberState
     paused_until: Instant | None
     topics: Mapping[str, bool]
-    """Topic → whether she wants it; the site's topics only."""
+    """Tag `no-…` → whether she wants what it declines."""
     frequency: str
     tracks: bool
     mails: tuple[signups.Received, ...] = ()
     why: tuple[Reason, ...] = ()
-    attributes: Fields = field(default_factory=lambda: NO_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +110,17 @@ def take_back(world: World, person: bytes) -> SubscriberState | None:
 
 # ── The preference centre ────────────────────────────────────────────────────────────────────────────────────────────
 
-OFTEN, WEEKLY, MONTHLY = "normal", "weekly", "monthly"
-FREQUENCIES = (OFTEN, WEEKLY, MONTHLY)
+FREQUENCIES = ("", *WISHES)
+"""How much mail a person may ask for: as the site plans, or less."""
 
 
-def read_reader(world: World, site: Site, person: bytes) -> Reader | None:
+def choices(workspace: Workspace) -> tuple[str, ...]:
+    """What can be declined one by one: the tags `no-…` that some campaign respects."""
+    conditions = [condition for campaign in workspace.campaigns.values() for condition in campaign.while_]
+    return tuple(sorted({tag for one in conditions for tag in one.names().tags if tag.startswith("no-")}))
+
+
+def read_reader(world: World, workspace: Workspace, person: bytes) -> Reader | None:
     """Everything a reader's own page shows; None when nobody is behind the link."""
     with world.transaction("read") as session:
         row = find_public(session, person)
@@ -122,18 +128,18 @@ def read_reader(world: World, site: Site, person: bytes) -> Reader | None:
             return None
         said = latest_consents(session, row.id)
         reasons = [line for line in consents(session, row.id) if line.kind == "mail" and line.wording]
+        tags = signups.tags(session, row.id)
         return Reader(
             person=row.public_id,
             address=row.address,
             locale=row.locale,
             state=SubscriberState(row.state),
             paused_until=row.paused_until if row.paused_until and row.paused_until > world.now() else None,
-            topics={key: _wants(said.get(f"topic:{key}")) for key in site.topics},
-            frequency=_frequency(said.get("frequency")),
+            topics={tag: tag not in tags for tag in choices(workspace)},
+            frequency=next((tag for tag in WISHES if tag in tags), ""),
             tracks=_wants(said.get("tracking")),
             mails=tuple(signups.received(session, row.id, 20)),
             why=tuple(Reason(one.answer, one.wording, one.box, one.page, one.at) for one in reasons[-5:]),
-            attributes=signups.attributes(session, row.id),
         )
 
 
@@ -141,14 +147,9 @@ def _wants(line: object) -> bool:
     return getattr(line, "answer", "given") not in ("withdrawn", "refused")
 
 
-def _frequency(line: object) -> str:
-    said = str(getattr(line, "wording", OFTEN))
-    return said if said in FREQUENCIES else OFTEN
-
-
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What a reader sent from her preference page. None: not asked."""
+    """What a reader sent from her preference page. None: not asked. `topics`: tag `no-…` → whether she wants it."""
 
     topics: Mapping[str, bool] = field(default_factory=dict)
     frequency: str | None = None
@@ -156,33 +157,36 @@ class Wishes:
     tracks: bool | None = None
 
 
-def wish(world: World, site: Site, person: bytes, wishes: Wishes) -> bool:
+def wish(world: World, workspace: Workspace, person: bytes, wishes: Wishes) -> bool:
     """Keep a reader's preferences; each change is a line of the ledger. False when nobody is behind the link."""
-    now = world.now()
     with world.transaction("write") as session:
         row = signups.hold(session, person)
         if row is None:
             return False
-        said = latest_consents(session, row.id)
-        facts = []
-        for key, wants in wishes.topics.items():
-            if key in site.topics and _wants(said.get(f"topic:{key}")) != wants:
-                append_consent(session, Consent(row.id, f"topic:{key}", _word(wants), now, page="/p"))
-                facts.append(Fact(world.new_id(), FactKind.CHANGED, now, name=f"topic:{key}"))
-        if wishes.tracks is not None and _wants(said.get("tracking")) != wishes.tracks:
-            append_consent(session, Consent(row.id, "tracking", _word(wishes.tracks), now, page="/p"))
-        if wishes.frequency in FREQUENCIES and wishes.frequency != _frequency(said.get("frequency")):
-            append_consent(session, Consent(row.id, "frequency", "given", now, wording=wishes.frequency, page="/p"))
-            facts.append(Fact(world.new_id(), FactKind.CHANGED, now, name="frequency"))
-        if wishes.locale in site.locales:
-            row.locale = wishes.locale
+        if wishes.locale in workspace.site.locales:
+            row.locale = str(wishes.locale)
         session.flush()
-        record_facts(session, row.id, facts, now)
-        return True
+        tags = signups.tags(session, row.id)
+        wanted = {tag: not wants for tag, wants in wishes.topics.items() if tag in choices(workspace)}
+        if wishes.frequency in FREQUENCIES:
+            wanted |= {tag: tag == wishes.frequency for tag in WISHES}
+        changed = {tag: is_on for tag, is_on in wanted.items() if (tag in tags) != is_on}
+        _retag(world, session, row, changed)
+        said = latest_consents(session, row.id)
+        if wishes.tracks is not None and _wants(said.get("tracking")) != wishes.tracks:
+            word = "given" if wishes.tracks else "withdrawn"
+            append_consent(session, Consent(row.id, "tracking", word, world.now(), page="/p"))
+    return True
 
 
-def _word(wants: bool) -> str:
-    return "given" if wants else "withdrawn"
+def _retag(world: World, session: Session, row: SubscriberRow, changed: Mapping[str, bool]) -> None:
+    now = world.now()
+    for tag, is_on in changed.items():
+        word = "withdrawn" if is_on and tag.startswith("no-") else "given"
+        append_consent(session, Consent(row.id, f"wish:{tag}", word, now, page="/p"))
+    signups.set_tags(session, row.id, changed)
+    facts = [Fact(world.new_id(), FactKind.CHANGED, now, name=f"tag:{tag}") for tag in changed]
+    record_facts(session, row.id, facts, now)
 
 
 def pause(world: World, person: bytes, span: Span) -> Instant | None:

@@ -220,7 +220,7 @@ def count_box(session: Session, touch: BoxTouch, metric: str, now: Instant) -> N
 
 
 def counts_of(touch: BoxTouch, metric: str, now: Instant) -> Mapping[tuple[int, str, str, str, str], int]:
-    """The counters one touch adds to: (day, box, arm, key, metric); the key is a page, `from:` a source, '' for an arm."""
+    """The counters one touch adds to: (day, box, arm, key, metric); key: a page, `from:` a source, '' for an arm."""
     day = now // DAY
     counts = {(day, touch.box, "", page_key(touch.page), metric): 1}
     if touch.source:

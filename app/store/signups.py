@@ -19,9 +19,8 @@ from app.core.subscriber import SubscriberState
 from app.store.base import upsert
 from app.store.codec import fields_from_json, stored, value_of
 from app.store.events import EventRow
-from app.store.ledgers import HeartbeatRow
-from app.store.messages import BodyRow, MessageRow
-from app.store.people import AttributeRow, NewSubscriber, SubscriberRow
+from app.store.messages import MessageRow
+from app.store.people import AttributeRow, NewSubscriber, SubscriberRow, TagRow
 from app.store.permissions import ConsentRow
 
 _OPEN = (MessageState.QUEUED.value, MessageState.WAITING.value)
@@ -122,6 +121,20 @@ def put_attributes(session: Session, subscriber_id: int, values: Fields, at: Ins
     session.execute(upsert(session, AttributeRow), rows)
 
 
+def tags(session: Session, subscriber_id: int) -> frozenset[str]:
+    return frozenset(session.scalars(select(TagRow.tag).where(TagRow.subscriber_id == subscriber_id)))
+
+
+def set_tags(session: Session, subscriber_id: int, changes: Mapping[str, bool]) -> None:
+    """Put tags on (True) or take them off (False)."""
+    off = [tag for tag, is_on in changes.items() if not is_on]
+    if off:
+        session.execute(delete(TagRow).where(TagRow.subscriber_id == subscriber_id, TagRow.tag.in_(off)))
+    rows = [{"subscriber_id": subscriber_id, "tag": tag} for tag, is_on in changes.items() if is_on]
+    if rows:
+        session.execute(upsert(session, TagRow).on_conflict_do_nothing(), rows)
+
+
 # ── Signups and their confirmations ──────────────────────────────────────────────────────────────────────────────────
 
 
@@ -220,24 +233,6 @@ def was_delivered(session: Session, subscriber_id: int, box: str, since: Instant
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """A mail as it left: the stored form, whom it belongs to."""
-
-    blob: bytes
-    subscriber_id: int
-
-
-def sent_body(session: Session, message_id: int) -> Sent | None:
-    query = (
-        select(BodyRow.blob, MessageRow.subscriber_id)
-        .join(MessageRow, MessageRow.id == BodyRow.message_id)
-        .where(BodyRow.message_id == message_id)
-    )
-    found = session.execute(query).first()
-    return None if found is None else Sent(found.blob, found.subscriber_id)
-
-
-@dataclass(frozen=True, slots=True)
 class Received:
     """One mail of a person's list: what it was, in which class, when, and where it stands."""
 
@@ -275,8 +270,3 @@ def events_of(session: Session, subscriber_id: int, limit: int) -> list[dict[str
         }
         for row in session.scalars(query)
     ]
-
-
-def newest_heartbeat(session: Session) -> Instant | None:
-    """When any worker last gave a sign of life, by the machine's clock."""
-    return session.scalar(select(HeartbeatRow.at).where(HeartbeatRow.role == "worker").order_by(HeartbeatRow.at.desc()))

@@ -1,0 +1,42 @@
+"""Parts: everything the pages stand on, as one value handed in by the roof.
+
+Owns nothing of its own. A blueprint takes `Parts` and must not reach for anything else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from app.actions.limits import Limits
+from app.actions.shelf import Shelf, Shelved
+from app.disk.networks import Networks
+from app.web.tally import Tally
+from app.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """`magnets` are the folders files for readers are looked for in, in order."""
+
+    world: World
+    shelf: Shelf
+    networks: Networks
+    tally: Tally
+    limits: Limits = field(default_factory=Limits)
+    magnets: tuple[Path, ...] = ()
+
+    def shelved(self) -> Shelved | None:
+        """The live release; None when nothing was published yet."""
+        with self.world.transaction("read") as session:
+            return self.shelf.look(session)
+
+    def look(self, session: Session) -> Shelved | None:
+        """The same within a transaction."""
+        return self.shelf.look(session)
+
+    @property
+    def base_url(self) -> str:
+        return self.world.settings.base_url

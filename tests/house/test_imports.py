@@ -34,7 +34,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "pydantic": ("app.files",),
     "requests": ("app.net",),
     "urllib.request": ("app.net",),
-    "flask": ("app.web", "app.store.engine", "app.main"),
+    "flask": ("app.web", "app.store.engine", "app.store.migrating", "app.main"),
     "werkzeug": ("app.web", "app.main"),
     "flask_login": ("app.web",),
     "flask_wtf": ("app.web",),
@@ -47,7 +47,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
 
 # the type of an open transaction is named where transactions are opened and handed on
 SESSION = "sqlalchemy.orm.Session"
-SESSION_ROOMS = {"world", "actions", "main"}
+SESSION_ROOMS = {"world", "actions", "main", "web"}
 
 
 def _within(name: str, owner: str) -> bool:

@@ -25,7 +25,7 @@ from app.core.boxes import (
 from app.core.instants import DAY
 from app.core.text import NO_TEXT
 from app.files.forms import Form, Record, maybe, needed, usual
-from app.files.language.common import ALLOW, keep_allowed
+from app.files.language.notes import ALLOW, keep_allowed
 from app.files.nodes import Node, Scalar
 from app.files.reading import Kind, Reading
 from app.files.scalars import DURATION, KEY, MAIL, PAGE, SHARE, TEXT, WORD, WORD_PATTERN, Choice, Flag, NameOf, Word

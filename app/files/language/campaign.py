@@ -30,7 +30,7 @@ from app.core.site import CampaignDefaults, OnEdit
 from app.core.text import NO_TEXT
 from app.core.windows import Beat, Clock, WeekBeat, at_local, parse_month_beat, zone_of
 from app.files.forms import ByKey, Field, Form, Record, maybe, needed, usual
-from app.files.language.common import ALLOW, keep_allowed
+from app.files.language.notes import ALLOW, keep_allowed
 from app.files.language.site import OVERDUE_FORM
 from app.files.language.steps import STEPS
 from app.files.nodes import Node

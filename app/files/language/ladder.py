@@ -11,7 +11,7 @@ from app.core.pacing import Limit
 from app.core.site import FitRule, Ladder, ScoringRule, Stage
 from app.core.text import NO_TEXT
 from app.files.forms import Form, Record, maybe, needed, usual
-from app.files.language.common import ALLOW, keep_allowed
+from app.files.language.notes import ALLOW, keep_allowed
 from app.files.language.site import frozen
 from app.files.reading import Kind
 from app.files.scalars import DURATION, LIMIT, MAIL, PAGE, TEXT, TOPIC, WORD, ConditionIn, Number

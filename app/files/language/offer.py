@@ -27,7 +27,7 @@ from app.core.offers import (
 from app.core.text import NO_TEXT
 from app.core.windows import Clock
 from app.files.forms import ByKey, Form, Record, maybe, needed, usual
-from app.files.language.common import ALLOW, keep_allowed
+from app.files.language.notes import ALLOW, keep_allowed
 from app.files.scalars import CLOCK, DATE, KEY, MOMENT, SHARE, TEXT, URL, WORD, Choice, Flag, Number, Word
 from app.files.shapes import Either, Made, Shape, TableOf
 

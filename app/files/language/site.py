@@ -31,7 +31,7 @@ from app.core.site import (
 from app.core.text import NO_TEXT
 from app.core.windows import QuietDates, QuietDays, QuietRules, QuietSeason, find_zone, parse_quiet_hours
 from app.files.forms import Form, Record, maybe, needed, usual
-from app.files.language.common import ALLOW, keep_allowed
+from app.files.language.notes import ALLOW, keep_allowed
 from app.files.scalars import (
     DATE,
     DURATION,

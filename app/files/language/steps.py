@@ -42,7 +42,7 @@ from app.core.conditions import ConditionSite
 from app.core.text import Text
 from app.core.windows import parse_weekday
 from app.files.forms import ByKey, Field, Form, Record, maybe, needed, usual
-from app.files.language.common import ALLOW, NOTE, VALUE, keep_allowed
+from app.files.language.notes import ALLOW, NOTE, VALUE, keep_allowed
 from app.files.nodes import Node, Span
 from app.files.reading import Kind, Reading
 from app.files.scalars import (

@@ -48,7 +48,7 @@ from app.core.text import Place
 from app.core.windows import Clock
 from app.files.forms import ByKey, Form, Record, maybe, needed, usual
 from app.files.language.campaign import EventName
-from app.files.language.common import ALLOW, VALUE, keep_allowed
+from app.files.language.notes import ALLOW, VALUE, keep_allowed
 from app.files.language.site import LOCALE, ZONE
 from app.files.nodes import Data, Node, Scalar
 from app.files.reading import Reading

@@ -85,7 +85,7 @@ class Watched(Life):
         return moved
 
 
-def live(life: Life, act: object) -> None:
+def live(life: Life, act: str | tuple[str, int]) -> None:
     match act:
         case "signup":
             life.sign_up()
@@ -114,9 +114,11 @@ def live(life: Life, act: object) -> None:
             life.pass_time(minutes * MINUTE)
         case ("sleep", minutes):
             life.sleep(minutes * MINUTE)
+        case _:
+            raise AssertionError(f"no such act: {act}")
 
 
-def lived(story: list[object], zone: str) -> Watched:
+def lived(story: list[str | tuple[str, int]], zone: str) -> Watched:
     alice = Watched(FIRST, tz=zone)
     for act in story:
         live(alice, act)
@@ -124,7 +126,7 @@ def lived(story: list[object], zone: str) -> Watched:
 
 
 @given(acts, st.sampled_from(ZONES))
-def test_each_step_is_sent_at_most_once_per_run_across_publishes_too(story: list[object], zone: str) -> None:
+def test_each_step_is_sent_at_most_once_per_run_across_publishes_too(story: list[str | tuple[str, int]], zone: str) -> None:
     alice = lived(story, zone)
     counted = Counter((message.key.run, message.key.step) for message in alice.person.messages)
     assert all(number == 1 for number in counted.values())
@@ -137,7 +139,7 @@ def test_each_step_is_sent_at_most_once_per_run_across_publishes_too(story: list
 
 
 @given(acts, st.sampled_from(ZONES))
-def test_every_run_ends_rests_or_waits_for_something_nameable(story: list[object], zone: str) -> None:
+def test_every_run_ends_rests_or_waits_for_something_nameable(story: list[str | tuple[str, int]], zone: str) -> None:
     alice = lived(story, zone)
     alice.decide(())
     for run in alice.person.runs:
@@ -146,7 +148,7 @@ def test_every_run_ends_rests_or_waits_for_something_nameable(story: list[object
 
 
 @given(acts, st.sampled_from(ZONES))
-def test_every_planned_mail_lies_in_its_window_and_under_the_caps(story: list[object], zone: str) -> None:
+def test_every_planned_mail_lies_in_its_window_and_under_the_caps(story: list[str | tuple[str, int]], zone: str) -> None:
     alice = lived(story, zone)
     contact = alice.book.site.contact
     where = zone_of(alice.person.subscriber.timezone, alice.book.site.timezone)
@@ -157,12 +159,12 @@ def test_every_planned_mail_lies_in_its_window_and_under_the_caps(story: list[ob
 
 
 @given(acts, st.sampled_from(ZONES))
-def test_the_same_life_is_decided_the_same_way_twice(story: list[object], zone: str) -> None:
+def test_the_same_life_is_decided_the_same_way_twice(story: list[str | tuple[str, int]], zone: str) -> None:
     assert lived(story, zone).decisions == lived(story, zone).decisions
 
 
 @given(acts)
-def test_looking_again_at_the_same_instant_changes_nothing(story: list[object]) -> None:
+def test_looking_again_at_the_same_instant_changes_nothing(story: list[str | tuple[str, int]]) -> None:
     alice = lived(story, "Asia/Tehran")
     alice.decide(())
     again = advance(alice.book, alice.person, (), alice.now)
@@ -171,7 +173,7 @@ def test_looking_again_at_the_same_instant_changes_nothing(story: list[object]) 
 
 
 @given(acts)
-def test_a_fact_that_comes_twice_is_decided_about_once(story: list[object]) -> None:
+def test_a_fact_that_comes_twice_is_decided_about_once(story: list[str | tuple[str, int]]) -> None:
     alice = lived(story, "Asia/Tehran")
     order = alice.fact(FactKind.VISITED, path="/pricing")
     alice.happen(order)

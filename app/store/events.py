@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from sqlalchemy import (
@@ -33,7 +34,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.core.facts import Fact, Value
 from app.core.instants import Instant
-from app.store.base import At, Base, RowId, clean, partial_index, table_of, upsert
+from app.store.base import At, Base, RowId, clean, listed, partial_index, table_of, upsert
 from app.store.people import wake
 
 
@@ -51,6 +52,10 @@ class EventRow(Base):
     link: Mapped[str] = mapped_column(String(200), default="")
     link_number: Mapped[int | None] = mapped_column(SmallInteger)
     topic: Mapped[str] = mapped_column(String(64), default="")
+    campaign: Mapped[str] = mapped_column(String(64), default="")
+    """For opens and clicks what the mail belonged to, copied so that counting needs no join and outlives erasure."""
+    step: Mapped[str] = mapped_column(String(200), default="")
+    arm: Mapped[str] = mapped_column(String(64), default="")
     network_hash: Mapped[bytes | None] = mapped_column(LargeBinary(16))
     method: Mapped[str] = mapped_column(String(8), default="")
     agent: Mapped[str] = mapped_column(Text, default="")
@@ -58,7 +63,7 @@ class EventRow(Base):
     value: Mapped[int] = mapped_column(BigInteger, default=0)
     currency: Mapped[str] = mapped_column(String(3), default="")
     products: Mapped[str] = mapped_column(Text, default="")
-    """What an order held, each product between two unit separators, so that one can be looked for in SQL."""
+    """What an order held, as `listed` lays it out."""
     verdict: Mapped[str] = mapped_column(String(8), default="")
     """Empty for facts nobody judges; pending, human, machine or unknown for opens, clicks and visits."""
     verdict_reason: Mapped[str] = mapped_column(String(32), default="")
@@ -75,6 +80,7 @@ class EventRow(Base):
 
 partial_index("ix_event_message", EventRow.message_id, EventRow.at, where=EventRow.kind.in_(("opened", "clicked")))
 partial_index("ix_event_network", EventRow.network_hash, EventRow.at, where=EventRow.kind == "clicked")
+partial_index("ix_event_anonymous", EventRow.anonymous_id, EventRow.at, where=EventRow.anonymous_id != "")
 partial_index("ix_event_verdict_due", EventRow.verdict_due_at, where=EventRow.verdict_due_at.is_not(None))
 
 
@@ -125,9 +131,6 @@ class SpoolPositionRow(Base):
 
 # ── Recording ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-BETWEEN = "\x1f"
-"""Stands around every product of `event.products`."""
-
 
 def record(session: Session, rows: Sequence[dict[str, Any]]) -> set[bytes]:
     """Keep facts; one whose (at, fact_id) is known already is left as it is. Returns the ids of the new ones."""
@@ -167,6 +170,9 @@ _BLANK: dict[str, Any] = {
     "link": "",
     "link_number": None,
     "topic": "",
+    "campaign": "",
+    "step": "",
+    "arm": "",
     "network_hash": None,
     "method": "",
     "agent": "",
@@ -195,7 +201,7 @@ def fact_row(subscriber_id: int | None, fact: Fact, **more: Any) -> dict[str, An
         "link": clean(fact.link),
         "topic": clean(fact.topic),
         "value": fact.value,
-        "products": clean(f"{BETWEEN}{BETWEEN.join(fact.products)}{BETWEEN}") if fact.products else "",
+        "products": listed(fact.products),
         "verdict": "" if fact.is_human else "machine",
         "is_quiet": fact.is_quiet,
         "payload": json.dumps(_payload(fact), ensure_ascii=False, sort_keys=True),
@@ -210,6 +216,8 @@ def _payload(fact: Fact) -> dict[str, Any]:
 def _plain(value: Value) -> object:
     if isinstance(value, tuple):
         return [clean(each) for each in value]
+    if isinstance(value, float) and not isfinite(value):
+        return None
     return clean(value) if isinstance(value, str) else value
 
 

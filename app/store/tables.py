@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from sqlalchemy import MetaData
 
-from app.store import events, ledgers, messages, people, permissions, releases, runs, waking
+from app.store import events, keys, ledgers, messages, people, permissions, releases, runs, tracking, visitors, waking
 from app.store.base import Base
 
-ROOMS = (events, ledgers, messages, people, permissions, releases, runs, waking)
+ROOMS = (events, keys, ledgers, messages, people, permissions, releases, runs, tracking, visitors, waking)
 
 
 def metadata() -> MetaData:

@@ -13,6 +13,17 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.create_table('api_key',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
+    sa.Column('name', sa.String(length=64), nullable=False),
+    sa.Column('prefix', sa.String(length=16), nullable=False),
+    sa.Column('digest', sa.LargeBinary(length=32), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.Column('used_at', sa.BigInteger(), nullable=True),
+    sa.Column('revoked_at', sa.BigInteger(), nullable=True),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_api_key')),
+    sa.UniqueConstraint('prefix', name=op.f('uq_api_key_prefix'))
+    )
     op.create_table('box_counts',
     sa.Column('day', sa.Integer(), nullable=False),
     sa.Column('box', sa.String(length=64), nullable=False),
@@ -64,6 +75,9 @@ def upgrade() -> None:
     sa.Column('link', sa.String(length=200), nullable=False),
     sa.Column('link_number', sa.SmallInteger(), nullable=True),
     sa.Column('topic', sa.String(length=64), nullable=False),
+    sa.Column('campaign', sa.String(length=64), nullable=False),
+    sa.Column('step', sa.String(length=200), nullable=False),
+    sa.Column('arm', sa.String(length=64), nullable=False),
     sa.Column('network_hash', sa.LargeBinary(length=16), nullable=True),
     sa.Column('method', sa.String(length=8), nullable=False),
     sa.Column('agent', sa.Text(), nullable=False),
@@ -80,6 +94,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('at', 'fact_id', name=op.f('pk_event'))
     )
     with op.batch_alter_table('event', schema=None) as batch_op:
+        batch_op.create_index('ix_event_anonymous', ['anonymous_id', 'at'], unique=False, sqlite_where=sa.text("anonymous_id <> ''"), postgresql_where=sa.text("anonymous_id <> ''"))
         batch_op.create_index('ix_event_kind', ['kind', 'at'], unique=False)
         batch_op.create_index('ix_event_message', ['message_id', 'at'], unique=False, sqlite_where=sa.text("kind IN ('opened', 'clicked')"), postgresql_where=sa.text("kind IN ('opened', 'clicked')"))
         batch_op.create_index('ix_event_network', ['network_hash', 'at'], unique=False, sqlite_where=sa.text("kind = 'clicked'"), postgresql_where=sa.text("kind = 'clicked'"))
@@ -241,6 +256,39 @@ def upgrade() -> None:
     sa.Column('at', sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_waking'))
     )
+    op.create_table('correction',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
+    sa.Column('subscriber_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
+    sa.Column('fact_at', sa.BigInteger(), nullable=False),
+    sa.Column('fact_id', sa.LargeBinary(length=16), nullable=False),
+    sa.Column('before', sa.String(length=48), nullable=False),
+    sa.Column('after', sa.String(length=48), nullable=False),
+    sa.Column('rules', sa.SmallInteger(), nullable=False),
+    sa.Column('cause', sa.String(length=16), nullable=False),
+    sa.Column('points', sa.Integer(), nullable=False),
+    sa.Column('at', sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(['subscriber_id'], ['subscriber.id'], name=op.f('fk_correction_subscriber_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_correction'))
+    )
+    with op.batch_alter_table('correction', schema=None) as batch_op:
+        batch_op.create_index('ix_correction_subscriber', ['subscriber_id', 'at'], unique=False)
+        batch_op.create_index('ix_correction_at', ['at'], unique=False)
+
+    op.create_table('visitor',
+    sa.Column('anonymous_id', sa.String(length=64), nullable=False),
+    sa.Column('subscriber_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('proof', sa.String(length=16), nullable=False),
+    sa.Column('state', sa.String(length=16), nullable=False),
+    sa.Column('message_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
+    sa.Column('at', sa.BigInteger(), nullable=False),
+    sa.Column('merged_at', sa.BigInteger(), nullable=True),
+    sa.ForeignKeyConstraint(['subscriber_id'], ['subscriber.id'], name=op.f('fk_visitor_subscriber_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('anonymous_id', name=op.f('pk_visitor'))
+    )
+    with op.batch_alter_table('visitor', schema=None) as batch_op:
+        batch_op.create_index('ix_visitor_subscriber', ['subscriber_id'], unique=False)
+        batch_op.create_index('ix_visitor_claimed', ['at'], unique=False, sqlite_where=sa.text("state = 'claimed'"), postgresql_where=sa.text("state = 'claimed'"))
+
     op.create_table('attribute',
     sa.Column('subscriber_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('key', sa.String(length=64), nullable=False),
@@ -590,6 +638,17 @@ def downgrade() -> None:
 
     op.drop_table('token_used')
     op.drop_table('suppression')
+    op.drop_table('api_key')
+    with op.batch_alter_table('correction', schema=None) as batch_op:
+        batch_op.drop_index('ix_correction_at')
+        batch_op.drop_index('ix_correction_subscriber')
+
+    op.drop_table('correction')
+    with op.batch_alter_table('visitor', schema=None) as batch_op:
+        batch_op.drop_index('ix_visitor_claimed')
+        batch_op.drop_index('ix_visitor_subscriber')
+
+    op.drop_table('visitor')
     with op.batch_alter_table('subscriber', schema=None) as batch_op:
         batch_op.drop_index('ix_subscriber_weight')
         batch_op.drop_index('ix_subscriber_stage')
@@ -621,6 +680,7 @@ def downgrade() -> None:
     op.drop_table('mail_version')
     op.drop_table('heartbeat')
     with op.batch_alter_table('event', schema=None) as batch_op:
+        batch_op.drop_index('ix_event_anonymous')
         batch_op.drop_index('ix_event_verdict_due', sqlite_where=sa.text('verdict_due_at IS NOT NULL'), postgresql_where=sa.text('verdict_due_at IS NOT NULL'))
         batch_op.drop_index('ix_event_subscriber')
         batch_op.drop_index('ix_event_network', sqlite_where=sa.text("kind = 'clicked'"), postgresql_where=sa.text("kind = 'clicked'"))

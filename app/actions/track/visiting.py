@@ -1,0 +1,57 @@
+"""Visiting: what an anonymous browser did becomes a person's once she proves who she is, and can be given back.
+
+Owns merging and its undoing. A browser's own id alone proves nothing: a followed link of a mail does, or a typed
+address that was confirmed afterwards. Merged facts are quiet. Must not judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy.orm import Session
+
+from app.core.instants import DAY, Instant
+from app.store import events, visitors
+from app.store.events import EventRow
+from app.store.people import lock, wake
+from app.store.visitors import BY_MAIL, PROVEN, Linked
+from app.world import World
+
+LOOKS_BACK = 30 * DAY
+"""So much of what a browser did before becomes the person's."""
+
+
+def merge_proven(session: Session, rows: Iterable[EventRow], now: Instant) -> None:
+    """A human came to a page by a mail's link, in a browser that agreed to be remembered: that proves whose it is."""
+    links = [_link(row) for row in rows if row.anonymous_id and row.message_id and row.subscriber_id]
+    proven = visitors.link_visitors(session, links)
+    _merge(session, proven, now)
+
+
+def merge_confirmed(world: World, limit: int = 100) -> int:
+    """Claims whose address was confirmed since. Returns how many browsers were merged."""
+    with world.transaction("write") as session:
+        proven = visitors.confirmed_claims(session, limit)
+        _merge(session, proven, world.now())
+        return len(proven)
+
+
+def _link(row: EventRow) -> Linked:
+    return Linked(row.anonymous_id, row.subscriber_id or 0, BY_MAIL, PROVEN, row.at, row.message_id)
+
+
+def _merge(session: Session, ids: Sequence[str], now: Instant) -> None:
+    for anonymous_id, browser in visitors.find_visitors(session, ids).items():
+        facts = visitors.facts_of_visitor(session, anonymous_id, browser.at - LOOKS_BACK)
+        strange = [row for row in facts if row.subscriber_id is None]
+        visitors.give_facts(session, strange, browser.subscriber_id)
+        visitors.set_merged(session, anonymous_id, now)
+        told = [row for row in strange if row.verdict in ("", "human")]
+        if told:
+            lock(session, (browser.subscriber_id,))
+            events.announce(session, [_news(row, browser.subscriber_id) for row in told])
+            wake(session, (browser.subscriber_id,), now)
+
+
+def _news(row: EventRow, subscriber_id: int) -> dict[str, object]:
+    return {"subscriber_id": subscriber_id, "at": row.at, "fact_id": row.fact_id}

@@ -30,6 +30,9 @@ def quoted_piece(text: str) -> bytes:
     encoded = b2a_qp(text.encode("utf-8", "replace"), istext=True).replace(b"\r\n", b"\n").replace(b"\n", CRLF)
     if text[-1] == "\n":
         return encoded
+    if len(encoded) - encoded.rfind(b"\n") - 1 > 75:  # no room for the mark of the soft break
+        last = -3 if encoded[-3:-2] == b"=" else -1
+        encoded = encoded[:last] + _SOFT + encoded[last:]
     return encoded + _SOFT
 
 

@@ -153,9 +153,9 @@ class _Look:
 
     def _link(self, tag: Tag) -> Iterator[Problem]:
         href = tag.get("href")
-        if href is None or (self.document.holes_in(href) and not self._static_target(href)):
+        target = href if href is None or not self.document.holes_in(href) else self._static_target(href)
+        if target is None:
             return
-        target = self._static_target(href) or href
         if not target.strip():
             yield self._at(tag, "link-empty", "a link without a target", "write its address", is_error=True)
         elif target.lower().startswith("http://"):
@@ -169,15 +169,15 @@ class _Look:
                 is_error=True,
             )
 
-    def _static_target(self, href: str) -> str:
-        """The target behind a link's number, or what was kept as written."""
+    def _static_target(self, href: str) -> str | None:
+        """The target behind a link's number, or what was kept as written; None when it depends on the reader."""
         for piece in self.document.holes_in(href):
             number = re.match(r"_l\[(\d+)\]", piece.text)
             if number:
-                return self.compiled.links[int(number[1])].url or ""
+                return self.compiled.links[int(number[1])].url
             if piece.kind == "data":
                 return unescape(piece.text)
-        return ""
+        return None
 
     def law(self) -> Iterator[Problem]:
         """What a marketing mail must show (CAN-SPAM, CASL, the mailbox providers' rules)."""

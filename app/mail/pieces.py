@@ -146,7 +146,9 @@ class _Cutter:
         if opened:
             line, column = self.place(start)
             fix = f"close it with `{'}}' if opened.startswith('{{') else '%}'}`"
-            raise SyntaxFault(Problem("template-syntax", self.origin.file, line, column, f"`{opened}` is not closed", fix))
+            raise SyntaxFault(
+                Problem("template-syntax", self.origin.file, line, column, f"`{opened}` is not closed", fix)
+            )
 
     def _find(self, value: str) -> int:
         """The offset of the next token: the lexer drops only white space between tokens."""

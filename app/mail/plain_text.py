@@ -35,6 +35,7 @@ _BLOCKS = frozenset(
         "dl",
     }
 )
+_BOXES = frozenset({"div", "tr", "li", "table", "center"})
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _HIDDEN = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all|visibility\s*:\s*hidden", re.IGNORECASE)
 _HIDDEN_CLASS = re.compile(r"\b(pv-)?preheader\b")
@@ -109,7 +110,7 @@ class _Writer:
         elif tag.name == "li":
             self.out.append(f"{'' if self._is_at_line_start() else BREAK}{self._bullet()} ")
         elif tag.name in ("td", "th", "dd", "dt"):
-            self.out.append(" · " if self._follows_cell() else BREAK)
+            self._cell()
         elif tag.name == "a":
             self.links.append((tag.get("href") or "", len(self.out)))
         elif tag.name == "pre":
@@ -125,13 +126,20 @@ class _Writer:
         )
 
     def _block(self, tag: Tag) -> None:
-        self.out.append(BREAK if tag.name in ("div", "tr", "table", "center") else PARAGRAPH)
+        self._break(tag.name)
         if tag.name in ("ul", "ol"):
             self.lists.append(0 if tag.name == "ol" else None)
         elif tag.name == "blockquote":
             self.out.append(_QUOTE)
         elif tag.name == "table":
             self.cells.append(tag.get("role") != "presentation" and "pv-table" in (tag.get("class") or ""))
+
+    def _break(self, name: str) -> None:
+        """A paragraph's empty line, or for boxes the end of a line that has not ended yet."""
+        if name not in _BOXES:
+            self.out.append(PARAGRAPH)
+        elif not self._is_at_line_start():
+            self.out.append(BREAK)
 
     def _bullet(self) -> str:
         if not self.lists or self.lists[-1] is None:
@@ -143,6 +151,12 @@ class _Writer:
         """Whether the text so far ends a line; conditions and loops take no room."""
         tail = "".join(self.out[-6:])
         return re.sub(f"(?:{OPEN}\\d+{CLOSE}| )+\\Z", "", tail).endswith("\n")
+
+    def _cell(self) -> None:
+        if self._follows_cell():
+            self.out.append(" · ")
+        elif not self._is_at_line_start():
+            self.out.append(BREAK)
 
     def _follows_cell(self) -> bool:
         return bool(self.cells and self.cells[-1]) and not "".join(self.out[-2:]).endswith("\n")
@@ -156,7 +170,7 @@ class _Writer:
         if name == "a" and self.links:
             self._target(*self.links.pop())
         elif name in _HEADINGS or name in _BLOCKS or name == "li":
-            self.out.append(BREAK if name in ("div", "tr", "li", "table", "center") else PARAGRAPH)
+            self._break(name)
         if name in ("ul", "ol") and self.lists:
             self.lists.pop()
         elif name == "blockquote":
@@ -238,7 +252,7 @@ class _Writer:
         if self.skip:
             return
         text = unescape(text)
-        self.out.append(text if self.pre else _SPACE.sub(" ", text))
+        self.out.append(text.replace(" ", "\u00a0") if self.pre else _SPACE.sub(" ", text))
 
 
 def _tidy(text: str) -> str:

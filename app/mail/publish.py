@@ -127,7 +127,7 @@ def _compiled(
 
 
 def uninlined(mail: MailSource, layouts: Layouts, options: PublishOptions) -> str:
-    """The same mail's HTML template with its styles still in the head, as authors want to see it. Raises SyntaxFault."""
+    """The same HTML template with its styles still in the head, as authors want to see it. Raises SyntaxFault."""
     draft, _, _ = _drafted(mail, flatten(mail, layouts, options.facts), options)
     return _whole(draft)
 

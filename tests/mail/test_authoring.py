@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a template reads best on one line
 """What an author writes: heads, Markdown, components, layouts; and what the checks say, with its place."""
 
 from __future__ import annotations
@@ -5,8 +6,8 @@ from __future__ import annotations
 import pytest
 
 from app.core.problem import Problem
-from app.mail.components import SiteFacts
 from app.mail.compiled import CompiledMail, Refused
+from app.mail.components import SiteFacts
 from app.mail.message import render
 from app.mail.names import VariableNames, check_mail, differing_twins, links_of
 from app.mail.publish import PublishOptions, compile_mail
@@ -226,7 +227,13 @@ def test_layouts_that_extend_each_other_in_a_circle_are_refused() -> None:
     [
         ("Hello\n\n{{ subscriber.frist_name }}", "subscriber.frist_name", 7, 4, "subscriber.first_name"),
         ("{{ offfer.code }}", "offfer.code", 5, 4, "offer.code"),
-        ("a {% if subscriber.vipp %}b{% endif %}", "subscriber.vipp", 5, 9, "known here: subscriber.first_name, subscriber.note"),
+        (
+            "a {% if subscriber.vipp %}b{% endif %}",
+            "subscriber.vipp",
+            5,
+            9,
+            "known here: subscriber.first_name, subscriber.note",
+        ),
         ("{{ 'a' ~ links.magnets('x') }}", "links.magnets()", 5, 10, "links.magnet()"),
         ("[x](https://example.com/{{ who }})", "who", 5, 28, ""),
     ],

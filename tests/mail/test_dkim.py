@@ -104,7 +104,8 @@ def test_a_key_under_another_selector_does_not_verify() -> None:
 def test_any_spacing_is_canonicalised_as_dkimpy_does(body: str, subject: str) -> None:
     lines = re.split("\r\n|\r|\n", body)
     message = (
-        f"From: a@example.com\r\nSubject: {subject}\r\n folded{subject}\r\n\r\n".encode() + "\r\n".join([*lines, ""]).encode()
+        f"From: a@example.com\r\nSubject: {subject}\r\n folded{subject}\r\n\r\n".encode()
+        + "\r\n".join([*lines, ""]).encode()
     )
     assert is_verified(sign(message, [ED25519], NOON), ED25519) == [True]
 

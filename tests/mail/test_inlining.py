@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a template reads best on one line
 """Styles are written once for all readers, and the mail is the same as if they were written for each."""
 
 from __future__ import annotations

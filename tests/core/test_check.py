@@ -180,13 +180,12 @@ def test_a_wait_for_the_end_of_an_offer_needs_one() -> None:
 # ── Mails ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_twins_carry_the_same_links_and_subjects() -> None:
-    english = facts("book/story", links=("read", "shop"), subjects=("bold",))
-    persian = facts("book/story", "fa", links=("read",))
-    found = only("twin-links", base_site(), english, persian)
-    assert found.message == "its links differ from those of email_templates/book/story.en.md: shop"
+def test_twins_are_both_service_mails_or_neither_is() -> None:
+    english, persian = facts("book/story"), facts("book/story", "fa", is_service=True)
+    found = only("twin-service", base_site(), english, persian)
+    assert found.message == "one of the twins is a service mail, the other (email_templates/book/story.en.md) is not"
     assert found.file == "email_templates/book/story.fa.md"
-    assert codes(base_site(), english, persian) == {"twin-links", "twin-subjects"}
+    assert codes(base_site(), english, facts("book/story", "fa")) == set()
 
 
 def test_a_subject_a_step_names_must_be_there() -> None:

@@ -167,8 +167,6 @@ no-exit-on-purchase | People who have bought are still sold to. | Add `goal: "bo
 deadline-not-real | Nothing ends for the person at the deadline she is told. | Give each person a code of her own.
 stock-not-real | The stock runs out and a shared code goes on. | Hold the mail when the pool is empty.
 offer-over | The offer has ended. | Set a later end, or remove it.
-twin-links | Language twins carry different links, so conditions hold for some people only. | Name the same links.
-twin-subjects | Language twins have different other subjects. | Name the same ones.
 mail-unused | Nothing sends the mail. | Send it, or remove it.
 never-used | Nothing uses what is declared here. | Use it, or remove it.
 answer-unheard | Some answers lead nowhere. | Add a line for them, if only `[]`.

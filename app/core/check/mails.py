@@ -79,16 +79,9 @@ def _unused(workspace: Workspace) -> Iterator[Problem]:
 
 
 def _unlike(twins: list[MailFacts]) -> Iterator[Problem]:
+    """Twins of two classes. That they carry the same links and subjects is looked at where mails are read."""
     first = twins[0]
     for twin in twins[1:]:
-        for code, what, one, other in (
-            ("twin-links", "links", set(first.links), set(twin.links)),
-            ("twin-subjects", "subjects", set(first.subjects), set(twin.subjects)),
-        ):
-            if one != other:
-                names = ", ".join(sorted(one ^ other))
-                message = f"its {what} differ from those of {first.place.file}: {names}"
-                yield finding(code, twin.place, message, f"Give both the same {what}")
         if first.is_service != twin.is_service:
             message = f"one of the twins is a service mail, the other ({first.place.file}) is not"
             yield error("twin-service", twin.place, message, "Write `service: true` in both, or in none")
@@ -117,7 +110,7 @@ def _step(
 
 
 def _variables(step: Send | Ask, mail: MailFacts, campaign: Campaign, workspace: Workspace) -> Iterator[Problem]:
-    roots = {variable.partition(".")[0] for variable in mail.variables}
+    roots = {variable.partition(".")[0].removesuffix("()") for variable in mail.variables}
     if "offer" in roots and not (isinstance(step, Send) and step.offer):
         message = f"'{mail.key}' shows an offer, and this step gives none"
         yield error("mail-needs-offer", step.place, message, f"Add: offer: {next(iter(workspace.offers), 'spring')}")

@@ -13,13 +13,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from app.actions.shelf import Shelf
 from app.core.instants import Instant, Span
 from app.links import Key, Links
 from app.settings import Settings, read
 from app.store import releases
 from app.store.engine import Database, open_database
 from app.world import World
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication
 
 
 EXAMPLES = Path(__file__).parents[1]
@@ -73,6 +78,46 @@ class DemoClock:
                 self._offset = releases.control(session).demo_offset
             self._read_at = time.monotonic()
         return self.wall() + self._offset
+
+
+def create_app(world: World) -> WSGIApplication:
+    """The web side of one process: the tracking edge in front of the pages."""
+    from app.disk.linkfiles import Destinations
+    from app.disk.networks import NetworkLists, Networks
+    from app.disk.spool import Spool
+    from app.web.application import create_app as create_pages
+    from app.web.edge import Edge, EdgeParts
+    from app.web.parts import Parts
+
+    settings = world.settings
+    lists = NetworkLists(settings.data / "networks", world.wall)
+    networks = Networks(derived(settings.secret, "networks"), settings.trusted_proxies, lists)
+    spool = Spool(settings.data / "spool", world.new_id())
+    shelf = Shelf(world.secret)
+    magnets = (settings.data / "magnets", settings.campaigns / "magnets", EXAMPLES / "campaigns" / "magnets")
+    pages = create_pages(Parts(world, shelf, networks, spool, magnets=magnets))
+    destinations = Destinations(settings.data / "links", lambda version: _targets(world, version), world.wall)
+    parts = EdgeParts(world.links, spool, destinations, networks, _site_url(world, shelf), world.wall, world.new_id)
+    return Edge(parts, pages)
+
+
+def _targets(world: World, version: int) -> tuple[str | None, ...] | None:
+    from app.store.tracking import targets_of_version
+
+    with world.transaction("read") as session:
+        return targets_of_version(session, version)
+
+
+def _site_url(world: World, shelf: Shelf) -> str:
+    """Where a click leads while nobody knows its mail; our own address before anything was published."""
+    with world.transaction("read") as session:
+        shelved = shelf.look(session)
+    return shelved.book.site.url if shelved else world.settings.base_url
+
+
+def serve() -> WSGIApplication:
+    """What the web server's processes load: everything from the environment."""
+    return create_app(build_world(settings_from_environment()))
 
 
 def today() -> date:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
@@ -18,9 +19,11 @@ from werkzeug.exceptions import TooManyRequests, UnsupportedMediaType
 from app.actions.answers import Answers, Question, Wrong, looks_like_a_link, questions, read_answers
 from app.actions.limits import TooMany, Work, may_post
 from app.actions.shelf import Shelved
-from app.actions.signup import Accepted, BoxTouch, Outcome, Submission, answer_later, counts_of, send_again, sign_up
+from app.actions.signup import Accepted, Outcome, Submission, answer_later, page_key, send_again, sign_up
 from app.core.boxes import EMAIL_FIELD, Box, TrackingConsent
 from app.core.instants import SECOND
+from app.disk.spool import SpoolError
+from app.disk.visits import BoxSeen, box_fact
 from app.links import Form, Kind, Pass, Untimely
 from app.mail.addresses import Address, Fault, read_address
 from app.web import guard, visitors
@@ -235,8 +238,9 @@ class Desk:
         if not isinstance(told, dict) or told.get("metric") not in METRICS:
             abort(400)
         visit = visitors.visit_of(self._parts, {key: str(value) for key, value in told.items()})
-        touch = BoxTouch(box.key, visit.arms, visit.page, visit.source)
-        self._parts.tally.add(counts_of(touch, told["metric"], self._parts.world.now()))
+        seen = BoxSeen(box.key, told["metric"], visit.arms, page_key(visit.page), visit.source)
+        with suppress(SpoolError):  # a count that is lost harms nobody; the spool's fault is shown by /health
+            self._parts.spool.append(box_fact(self._parts.world.now(), self._parts.world.new_id(), seen))
         return "", 204
 
     def preflight(self, key: str) -> ResponseReturnValue:
@@ -320,7 +324,7 @@ class Desk:
             address=draft.first(EMAIL_FIELD),
             is_framed="frame" in request.args,
             tracking=tracking_words() if box.tracking_consent is not TrackingConsent.NONE else "",
-            action=f"/b/{quote(box.key)}{'?frame' if 'frame' in request.args else ''}",
+            action=f"/b/{quote(box.key)}?lang={page_locale(self._parts)}{'&frame' if 'frame' in request.args else ''}",
         )
 
 

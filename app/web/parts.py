@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.actions.limits import Limits
 from app.actions.shelf import Shelf, Shelved
 from app.disk.networks import Networks
-from app.web.tally import Tally
+from app.disk.spool import Spool
 from app.world import World
 
 
@@ -24,7 +24,7 @@ class Parts:
     world: World
     shelf: Shelf
     networks: Networks
-    tally: Tally
+    spool: Spool
     limits: Limits = field(default_factory=Limits)
     magnets: tuple[Path, ...] = ()
 

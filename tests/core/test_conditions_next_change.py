@@ -122,6 +122,14 @@ def test_rules_behind_rules_are_followed_to_the_end() -> None:
         assert next_of(source, rules) == LAPSE, source
 
 
+def test_a_change_of_stage_ends_every_stay_in_a_stage_also_behind_a_segment() -> None:
+    rules = Rules(
+        segments=MappingProxyType({"settled": condition("in_stage_for('1d')")}),
+        rises=MappingProxyType({"prospect": condition("not visited('/pricing*', within='3d')")}),
+    )
+    assert next_of("in_segment('settled')", rules) == LAPSE
+
+
 def test_rules_that_chase_each_other_come_to_an_end() -> None:
     rules = Rules(
         kinds=(("ready", condition("in_segment('kind') or stage == 'lead'")),),

@@ -201,6 +201,7 @@ class _Found:
             case IdleFor():
                 self._lapse(SIGNALS)
             case InStageFor():
+                self.names.add(Name.STAGE)
                 self._lapse(_CHANGED_BY[Name.STAGE])
             case HeldFor(digest=digest):
                 self.timers.add(digest)

@@ -15,7 +15,7 @@ from app.core.conditions.change import earliest, next_change_of
 from app.core.conditions.condition import Condition
 from app.core.conditions.evaluate import last_signal, truth_of
 from app.core.conditions.needs import Names, names_of, walk
-from app.core.conditions.tree import HeldFor, IdleFor, InStageFor, Node
+from app.core.conditions.tree import HeldFor, IdleFor, Name, Node
 from app.core.conditions.view import EVER, View
 from app.core.facts import FactLog
 from app.core.instants import Instant
@@ -60,8 +60,8 @@ def _described(digest: str, part: Node) -> _Held:
         digest,
         part,
         names,
-        is_stored=bool(names.names or names.attributes or names.tags or names.segments),
-        asks_stage=names.uses_stage or any(isinstance(node, InStageFor) for node in nodes),
+        is_stored=bool(names.names - {Name.STAGE} or names.attributes or names.tags or names.segments),
+        asks_stage=names.uses_stage,
         asks_signal=any(isinstance(node, IdleFor) for node in nodes),
     )
 

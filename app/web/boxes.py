@@ -323,9 +323,16 @@ class Desk:
             trap=TRAP,
             address=draft.first(EMAIL_FIELD),
             is_framed="frame" in request.args,
-            tracking=tracking_words() if box.tracking_consent is not TrackingConsent.NONE else "",
+            tracking=_tracking(box),
             action=f"/b/{quote(box.key)}?lang={page_locale(self._parts)}{'&frame' if 'frame' in request.args else ''}",
         )
+
+
+def _tracking(box: Box) -> str:
+    """What tracking is agreed to with; nothing when it is not asked."""
+    if box.tracking_consent is TrackingConsent.NONE:
+        return ""
+    return tracking_words(is_required=box.tracking_consent is TrackingConsent.REQUIRED)
 
 
 def _shades(is_dark: bool) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from app.actions.answers import Question, Wrong, questions
-from app.core.boxes import EMAIL_FIELD, Box, BoxArm, BoxShape, ShowRule, Theme
+from app.core.boxes import EMAIL_FIELD, Box, BoxArm, BoxShape, ShowRule, Theme, TrackingConsent
 from app.core.instants import SECOND
 from app.core.site import AttributeType, Site
 from app.web.words import say as _
@@ -99,7 +99,7 @@ def face(box: Box, site: Site, locale: str) -> dict[str, Json]:
         "storage": box.storage.value,
         "looks": _looks(box.theme),
         "test": _test(box, locale),
-        "words": words(box.shape),
+        "words": words(box.shape, is_tracking_required=box.tracking_consent is TrackingConsent.REQUIRED),
     }
 
 
@@ -193,7 +193,7 @@ def wrong_words(wrong: Wrong) -> str:
     return known[wrong]
 
 
-def words(shape: BoxShape) -> dict[str, Json]:
+def words(shape: BoxShape, *, is_tracking_required: bool) -> dict[str, Json]:
     """The script's own words, in the page's language."""
     said: dict[str, Json] = {
         "next": _("Next"),
@@ -219,7 +219,7 @@ def words(shape: BoxShape) -> dict[str, Json]:
         "phone": wrong_words(Wrong.NOT_A_PHONE),
         "failed": _("We cannot be reached just now. Please try again in a minute."),
         "many": _("Many requests came from your network. Please try again in ten minutes."),
-        "tracking": tracking_words(),
+        "tracking": tracking_words(is_required=is_tracking_required),
         "late": _("That took a little long. Please send it once more."),
     }
     if shape is not BoxShape.INLINE:
@@ -227,5 +227,7 @@ def words(shape: BoxShape) -> dict[str, Json]:
     return said
 
 
-def tracking_words() -> str:
+def tracking_words(*, is_required: bool) -> str:
+    if is_required:
+        return _("You may also notice which links in your mails I follow, to write me what fits.")
     return _("You may also notice which links in your mails I follow, to write me what fits. (Optional)")

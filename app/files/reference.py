@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Final
 
 from app.core.check import CODES
-from app.files.forms import Form
+from app.files.forms import ByKey, Form
 from app.files.reader import FORMS
 from app.files.scalars import CLOCK, DATE, DURATION, KEY, LIMIT, MAIL, MOMENT, SHARE, TEXT, URL
 from app.files.shapes import Shape
@@ -44,8 +44,10 @@ def _page() -> Iterator[str]:
         yield f"`{_WHERE[kind]}`. {form.about}"
         yield ""
         yield from _table(form)
-        for inner in _forms_inside(form):
-            if inner.slug not in seen and inner not in FORMS.values():
+        for inner in _parts_inside(form):
+            if isinstance(inner, ByKey):
+                yield from _choice(inner, seen)
+            elif inner.slug not in seen and inner not in FORMS.values():
                 seen.add(inner.slug)
                 yield f"### {inner.name.capitalize()}"
                 yield ""
@@ -78,16 +80,30 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def _forms_inside(shape: Shape[object], seen: set[int] | None = None) -> Iterator[Form[object]]:
-    """Every form below a shape, in the order of the file, each once."""
+def _choice(choice: ByKey[object], seen: set[str]) -> Iterator[str]:
+    """What a step, a wait or a line of a story may be."""
+    if choice.label in seen:
+        return
+    seen.add(choice.label)
+    yield f"### {choice.label.removeprefix('a ').removeprefix('an ').capitalize()}: the choices"
+    yield ""
+    for name, form in choice.forms.items():
+        yield f"- `{name}:` {form.about or form.fields[0].help}"
+    for word in choice.words:
+        yield f"- `{word}`, the word alone."
+    yield ""
+
+
+def _parts_inside(shape: Shape[object], seen: set[int] | None = None) -> Iterator[Form[object] | ByKey[object]]:
+    """Every form and choice of forms below a shape, in the order of the file, each once."""
     known = set() if seen is None else seen
     for part in shape.parts():
         if id(part) in known:
             continue
         known.add(id(part))
-        if isinstance(part, Form):
+        if isinstance(part, Form | ByKey):
             yield part
-        yield from _forms_inside(part, known)
+        yield from _parts_inside(part, known)
 
 
 def findings() -> str:

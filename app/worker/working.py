@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
+from app.actions import track
 from app.actions.advance import drain
 from app.actions.deliver import LEASE, Courier
 from app.actions.recover import recover
@@ -50,10 +50,9 @@ class Workshop:
     journal: Journal
     transport: Transport
     courier: Courier
-    extra: tuple[Work, ...] = ()
 
 
-def open_workshop(world: World, extra: Callable[[World, Shelf], tuple[Work, ...]] | None = None) -> Workshop:
+def open_workshop(world: World) -> Workshop:
     """Take the folder, settle what a dead worker left, open journal and transport. Raises AlreadyRunningError."""
     path = world.settings.data / "worker"
     folder = hold_folder(path, world.new_id)
@@ -66,7 +65,7 @@ def open_workshop(world: World, extra: Callable[[World, Shelf], tuple[Work, ...]
     transport = open_relays(world.settings.smtp_url, world.settings.data / "inbox")
     shelf = Shelf(world.secret)
     courier = Courier(world, shelf, transport, journal, str(folder.owner))
-    return Workshop(world, shelf, folder, journal, transport, courier, extra(world, shelf) if extra else ())
+    return Workshop(world, shelf, folder, journal, transport, courier)
 
 
 def open_relays(smtp_url: str, inbox: Path) -> Transport:
@@ -81,22 +80,23 @@ def open_relays(smtp_url: str, inbox: Path) -> Transport:
 
 def works_of(shop: Workshop) -> tuple[Work, ...]:
     """What the clock drives, and how often it is looked for."""
-    world, owner = shop.world, str(shop.folder.owner)
+    world, owner = shop.world, shop.folder.owner
     works = (
         Work("advance", 0.5, lambda: drain(world, shop.shelf)),
         Work("service_mail", 0.25, lambda: [shop.courier.deliver(kind) for kind in _SERVICE]),
         Work("marketing_mail", 0.5, lambda: shop.courier.deliver(MailClass.MARKETING)),
-        Work("leases", 30, lambda: renew(world, owner, LEASE)),
+        Work("leases", 30, lambda: renew(world, str(owner), LEASE)),
         Work("sweep", 30, lambda: expire_leases(world)),
-        Work("heartbeat", 2, lambda: beat(world, shop.folder.owner.node)),
+        Work("heartbeat", 2, lambda: beat(world, owner.node)),
     )
     demo = (Work("time_machine", 0.2, lambda: walk(world, shop.shelf)),) if world.settings.demo else ()
-    return (*works, *shop.extra, *demo)
+    tracking = (Work(*each) for each in track.works(world, shop.shelf, world.settings.data / "spool", owner.node))
+    return (*works, *tracking, *demo)
 
 
-def work(world: World, extra: Callable[[World, Shelf], tuple[Work, ...]] | None = None) -> None:
+def work(world: World) -> None:
     """Work until told to stop (SIGTERM, SIGINT); then finish what is in flight within the grace."""
-    shop = open_workshop(world, extra)
+    shop = open_workshop(world)
     clock = Clock(works_of(shop))
     stopping = threading.Event()
 

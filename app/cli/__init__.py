@@ -16,6 +16,8 @@ COMMANDS = {
     "worker": ("app.cli.running", "worker", "Run the worker only: decide, deliver, ingest."),
     "shop": ("app.cli.running", "shop", "Run the demo's shop, a site of its own."),
     "check": ("app.cli.files", "check", "Say everything that is wrong with campaigns and mails."),
+    "schema": ("app.cli.files", "schema", "Print the JSON Schema of campaign files, for editors."),
+    "fmt": ("app.cli.files", "fmt", "Write campaign files in the canonical form."),
     "test": ("app.cli.rehearsing", "test", "Run the scenarios on a virtual clock."),
     "apply": ("app.cli.publishing", "apply", "Publish the files."),
     "migrate": ("app.cli.migrating", "migrate", "Bring the database to the form this version needs."),

@@ -1,4 +1,4 @@
-"""Commands about files: `check`.
+"""Commands about files: `check`, `schema`, `fmt`.
 
 Owns how findings are printed. Must not find any.
 """
@@ -16,6 +16,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from app import files
 from app.actions.inspect import inspect_folder
 from app.core.problem import Problem
 from app.main import today
@@ -37,6 +38,41 @@ def check(folder: Path, as_json: bool, strict: bool) -> None:
         print_problems(problems)
     if any(problem.is_error or strict for problem in problems):
         sys.exit(1)
+
+
+@click.command()
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write it there instead.")
+def schema(output: Path | None) -> None:
+    """Print the JSON Schema that lets editors complete and explain campaign files."""
+    text = json.dumps(files.schema(), ensure_ascii=False, indent=1) + "\n"
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        output.write_text(text)
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--check", "only_check", is_flag=True, help="Change nothing; exit with 1 when a file would change.")
+def fmt(paths: Sequence[Path], only_check: bool) -> None:
+    """Write campaign files in the one canonical form: order of keys, quotes, spacing. Comments stay, meaning too."""
+    changed = [path for path in _yaml_files(paths) if _formatted(path, only_check)]
+    for path in changed:
+        click.echo(f"{'would change' if only_check else 'changed'} {path}")
+    if only_check and changed:
+        sys.exit(1)
+
+
+def _yaml_files(paths: Sequence[Path]) -> list[Path]:
+    return [found for path in paths for found in (sorted(path.rglob("*.yaml")) if path.is_dir() else [path])]
+
+
+def _formatted(path: Path, only_check: bool) -> bool:
+    before = path.read_text()
+    after = files.fmt(before)
+    if after != before and not only_check:
+        path.write_text(after)
+    return after != before
 
 
 def print_problems(problems: Sequence[Problem]) -> None:

@@ -99,14 +99,19 @@ def parse_reply(lines: Sequence[bytes]) -> Reply:
     if not lines:
         raise ValueError("an empty reply")
     code = reply_code(lines[-1])
-    if any(line[:3] != lines[-1][:3] for line in lines):
+    if len(lines) > 1 and any(line[:3] != lines[-1][:3] for line in lines):
         raise ValueError("a reply whose lines carry different codes")
-    texts = [line[4:].rstrip(b"\r\n").decode("utf-8", "replace").translate(_CONTROL).strip() for line in lines]
+    texts = [_plain(line[4:]) for line in lines]
     enhanced = ""
     if (found := _ENHANCED.match(texts[0])) and found.group(1) == str(code)[0]:
         enhanced = found.group()
         texts = [text.removeprefix(enhanced).strip() for text in texts]
     return Reply(code, enhanced, "\n".join(texts)[:MAX_TEXT])
+
+
+def _plain(raw: bytes) -> str:
+    text = raw.strip().decode("utf-8", "replace")
+    return text if text.isprintable() else text.translate(_CONTROL).strip()
 
 
 def reply_code(line: bytes) -> int:

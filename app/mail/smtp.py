@@ -18,7 +18,7 @@ from weakref import WeakSet
 
 from app.mail.smtp_session import Session, SessionFault, open_session, tls_context
 from app.mail.smtp_stream import Item, Stream
-from app.mail.smtp_url import SmtpRelay
+from app.mail.smtp_url import SmtpRelay, Tls
 from app.mail.smtp_wire import Wire
 from app.mail.transports import (
     Envelope,
@@ -123,8 +123,8 @@ class SmtpTransport:
             return bool(self._idle)
 
     @cached_property
-    def _tls(self) -> SSLContext:
-        return tls_context(self.relay)
+    def _tls(self) -> SSLContext | None:
+        return None if self.relay.tls is Tls.NEVER else tls_context(self.relay)
 
     def _pop_idle(self) -> Session | None:
         with self._lock:
@@ -168,6 +168,7 @@ class _Shift:
         self._over = ""
         self._error: BaseException | None = None
         self.fault: RelayFault | None = None
+        self._most = transport.relay.limits.connections
         self._pace = _Pace(transport.relay.limits.rate, stopped)
 
     def run(self) -> None:
@@ -201,7 +202,7 @@ class _Shift:
     def _add_worker(self) -> None:
         with self._lock:
             slot = len(self._threads) + 1
-            if slot > self.transport.relay.limits.connections or self._is_dry or self.over:
+            if slot > self._most or self._is_dry or self.over:
                 return
             name = f"smtp-{self.transport.name}-{slot}"
             thread = threading.Thread(target=_Worker(self, slot).run, name=name, daemon=True)
@@ -227,11 +228,12 @@ class _Shift:
     # ------------------------------------------------------------ items
 
     def take(self) -> Item | Envelope | None:
-        with self._lock:
-            if self.over:
-                return None
-            if self._returned:
-                return self._returned.popleft()
+        if self.over:
+            return None
+        if self._returned:
+            with self._lock:
+                if self._returned:
+                    return self._returned.popleft()
         return self._draw()
 
     def _draw(self) -> Envelope | None:
@@ -245,7 +247,8 @@ class _Shift:
                 return None
             self._is_dry = envelope is None
         if envelope is not None:
-            self._add_worker()
+            if len(self._threads) < self._most:
+                self._add_worker()
             self._pace.wait()
         return envelope
 

@@ -30,7 +30,8 @@ from app.mail.transports import (
     Transport,
 )
 
-_AHEAD: Final = 8  # envelopes that may wait for one relay before the others take its share
+_AHEAD: Final = 8  # envelopes that may wait for one relay
+_STUCK: Final = 1.0  # seconds without a draw after which the others take its share
 
 
 def open_transport(relays: Sequence[Relay], clock: Callable[[], float] = time.monotonic) -> Transport:
@@ -101,6 +102,9 @@ class _Sharing:
         self._is_dry = False
         self.hooks = hooks
         self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._clock = time.monotonic
+        self._drawn_at = [self._clock()] * len(members)
         self._moves: dict[MessageKey, int] = {}
         self._error: BaseException | None = None
         self._over = ""
@@ -139,37 +143,50 @@ class _Sharing:
     # ------------------------------------------------------------ drawing
 
     def _draw(self, index: int) -> Envelope | None:
-        """The next mail for this member, or None. Never waits: whoever asks may hold a reply that others wait for."""
-        with self._lock:
+        """The next mail for this member, or None when there is none."""
+        with self._changed:
             envelope = None if self._over else self._pick(index)
             if envelope:
                 self._drawn[envelope.key] = envelope
+                self._drawn_at[index] = self._clock()
+                self._changed.notify_all()
             return envelope
 
     def _pick(self, index: int) -> Envelope | None:
         mine = self._waiting[index]
-        while not mine and not self._is_dry:
+        while not mine and not self._is_dry and not self._over:
             envelope = next(self._source, None)
             if envelope is None:
                 self._is_dry = True
                 break
-            target = self._target(envelope, index)
-            if target == index:
+            target = self._target(envelope)
+            if target != index and self._has_room(target):
+                self._waiting[target].append(envelope)
+            elif target == index or not envelope.relay:
                 return envelope
-            self._waiting[target].append(envelope)
+            else:
+                self._waiting[target].append(envelope)
         return mine.popleft() if mine else None
 
-    def _target(self, envelope: Envelope, asking: int) -> int:
-        """Smooth weighted turns among those that can keep up; a pinned mail waits for its relay."""
+    def _target(self, envelope: Envelope) -> int:
+        """Smooth weighted turns among those that are still in; a pinned mail waits for its relay."""
         names = [transport.name for transport in self._transports]
         if envelope.relay in names:
             return names.index(envelope.relay)
-        able = [i for i, out in enumerate(self._is_out) if not out and (len(self._waiting[i]) < _AHEAD or i == asking)]
+        able = [i for i, out in enumerate(self._is_out) if not out]
         for i in able:
             self._credit[i] += self._weights[i]
         chosen = max(able, key=lambda i: self._credit[i])
         self._credit[chosen] -= sum(self._weights[i] for i in able)
         return chosen
+
+    def _has_room(self, index: int) -> bool:
+        """Wait for a busy relay to draw; one that has not drawn for a second is stuck, and others take its share."""
+        while len(self._waiting[index]) >= _AHEAD and not self._over and not self._is_out[index]:
+            if self._clock() - self._drawn_at[index] > _STUCK:
+                return False
+            self._changed.wait(0.02)
+        return not self._is_out[index]
 
     # ------------------------------------------------------------ failing over
 

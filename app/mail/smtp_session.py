@@ -96,7 +96,7 @@ class Session:
 
     def _answers_noop(self) -> bool:
         try:
-            self.wire.send(b"NOOP\r\n", _PATIENCE)
+            self.wire.send(_PATIENCE, b"NOOP\r\n")
             return self.wire.read_reply(_PATIENCE)[-1].startswith(b"250")
         except WireLost:
             return False
@@ -104,7 +104,7 @@ class Session:
     def quit(self) -> None:
         """Leave politely, but wait for no one."""
         with suppress(WireLost):
-            self.wire.send(b"QUIT\r\n", _PATIENCE)
+            self.wire.send(_PATIENCE, b"QUIT\r\n")
             self.wire.read_reply(_PATIENCE)
         self.wire.close()
 
@@ -118,11 +118,14 @@ _PATIENCE: Final = 2.0
 
 def open_session(
     relay: SmtpRelay,
-    tls: ssl.SSLContext,
+    tls: ssl.SSLContext | None,
     clock: Callable[[], float] = time.monotonic,
     watch: Callable[[Wire], None] | None = None,
 ) -> Session:
-    """Connect, greet, protect and log in. `watch` is told the wire as soon as there is one. Raises SessionFault."""
+    """Connect, greet, protect and log in. `watch` is told the wire as soon as there is one. Raises SessionFault.
+
+    `tls` may be None where the relay's setting never asks for it.
+    """
     opening = _Opening(relay, tls, clock)
     try:
         return opening.run(watch)
@@ -147,7 +150,7 @@ def tls_context(relay: SmtpRelay) -> ssl.SSLContext:
 
 
 class _Opening:
-    def __init__(self, relay: SmtpRelay, tls: ssl.SSLContext, clock: Callable[[], float]) -> None:
+    def __init__(self, relay: SmtpRelay, tls: ssl.SSLContext | None, clock: Callable[[], float]) -> None:
         self._relay = relay
         self._tls = tls
         self._clock = clock
@@ -161,12 +164,17 @@ class _Opening:
             watch(wire)
         if relay.tls is Tls.IMPLICIT:
             self.stage = Stage.TLS
-            wire.encrypt(self._tls, relay.host, timeouts.connect)
+            self._encrypt(wire, timeouts.connect)
         self._expect(Stage.GREETING, wire, timeouts.greeting)
         offer = self._protect(wire, self._hello(wire))
         self._log_in(wire, offer)
         now = self._clock()
         return Session(wire, offer, relay, now, now)
+
+    def _encrypt(self, wire: Wire, timeout: float) -> None:
+        if self._tls is None:
+            raise SessionFault(Stage.TLS, "no TLS context was made")
+        wire.encrypt(self._tls, self._relay.host, timeout)
 
     def close(self) -> None:
         if self._wire:
@@ -181,7 +189,7 @@ class _Opening:
     def _ask(self, stage: Stage, wire: Wire, timeout: float, command: bytes = b"") -> Reply:
         self.stage = stage
         if command:
-            wire.send(command, timeout)
+            wire.send(timeout, command)
         try:
             return parse_reply(wire.read_reply(timeout))
         except ValueError as fault:
@@ -206,7 +214,7 @@ class _Opening:
             raise SessionFault(Stage.TLS, "the server offers no STARTTLS, and starttls=required")
         timeout = self._relay.timeouts.command
         self._expect(Stage.TLS, wire, timeout, b"STARTTLS\r\n")
-        wire.encrypt(self._tls, self._relay.host, timeout)
+        self._encrypt(wire, timeout)
         return self._hello(wire)
 
     def _log_in(self, wire: Wire, offer: Offer) -> None:
@@ -255,4 +263,9 @@ def refusal(offer: Offer, sender: str, recipient: str, body: bytes) -> Reply | N
 
 def xtext(text: str) -> str:
     """The encoding of DSN parameters (RFC 3461 §4)."""
+    if _NEEDS_NO_CODE.fullmatch(text):
+        return text
     return "".join(c if "!" <= c <= "~" and c not in "+=" else f"+{ord(c) & 0xFF:02X}" for c in text)
+
+
+_NEEDS_NO_CODE: Final = re.compile(r"[!-*,-<>-~]*")

@@ -89,7 +89,7 @@ class Stream:
     def _chain(self) -> None:
         self._current = self._next()
         if self._current:
-            self._wire.send(self._opening(self._current), self._timeouts.command)
+            self._wire.send(self._timeouts.command, self._opening(self._current))
         while self._current:
             self._following = self._next()
             self._read_final()
@@ -99,19 +99,18 @@ class Stream:
         self._read_skipped()
 
     def _send_on(self, refused: bool) -> None:
-        """Body and final dot of the current mail, or the clean-up after its refusal; then the next envelope,
-        all in one write.
+        """Body and final dot of the current mail, or the clean-up after its refusal; then the next envelope, all in one
+        write.
         """
         item, following = self._must(), self._following
-        data = self._clean_up if refused else self._body_of(item)
-        boundary = len(data)
-        if following:
-            data += self._opening(following)
+        pieces = (self._clean_up,) if refused else self._body_of(item)
+        boundary = sum(map(len, pieces))
+        opening = self._opening(following) if following else b""
         if not refused:
             self._in_flight = item
         self._current, self._following = following, None
         try:
-            self._wire.send(data, self._timeouts.body)
+            self._wire.send(self._timeouts.body, *pieces, opening)
         except WireLost as lost:
             if not refused and lost.sent < boundary:
                 self._in_flight = None
@@ -148,21 +147,21 @@ class Stream:
     def _ask_for_data(self, item: Item) -> bool:
         commands = self._opening(item).splitlines(keepends=True)
         for stage, command in zip((Stage.MAIL, Stage.RCPT, Stage.DATA), commands, strict=True):
-            self._wire.send(command, self._timeouts.command)
+            self._wire.send(self._timeouts.command, command)
             reply = self._reply(self._timeouts.data if stage is Stage.DATA else self._timeouts.command, stage)
             if fault := _fault(reply, stage):
                 self._refuse(fault)
-                self._wire.send(b"RSET\r\n", self._timeouts.command)
+                self._wire.send(self._timeouts.command, b"RSET\r\n")
                 self._skip = 1
                 self._read_skipped()
                 return False
         return True
 
-    def _send_alone(self, item: Item, body: bytes) -> None:
+    def _send_alone(self, item: Item, pieces: tuple[bytes, ...]) -> None:
         try:
-            self._wire.send(body, self._timeouts.body)
+            self._wire.send(self._timeouts.body, *pieces)
         except WireLost as lost:
-            if lost.sent < len(body):
+            if lost.sent < sum(map(len, pieces)):
                 self._in_flight = None
                 self._give_back(item, lost)
             raise
@@ -184,19 +183,18 @@ class Stream:
     def _opening(self, item: Item) -> bytes:
         """MAIL, RCPT and DATA with the parameters this server knows."""
         offer, envelope = self._session.offer, item.envelope
-        mail, rcpt = [f"MAIL FROM:<{envelope.sender}>"], [f"RCPT TO:<{envelope.recipient}>"]
-        if offer.has_size:
-            mail.append(f"SIZE={len(item.body)}")
+        mail = f" SIZE={len(item.body)}" if offer.has_size else ""
+        rcpt = ""
         if offer.eightbit and not item.body.isascii():
-            mail.append("BODY=8BITMIME")
-        if offer.dsn and self._session.relay.dsn:
-            mail.append("RET=HDRS")
-            if envelope.envelope_id:
-                mail.append(f"ENVID={xtext(envelope.envelope_id)}")
-            rcpt.append(f"NOTIFY={self._session.relay.dsn} ORCPT=rfc822;{xtext(envelope.recipient)}")
-        return f"{' '.join(mail)}\r\n{' '.join(rcpt)}\r\nDATA\r\n".encode("ascii")
+            mail += " BODY=8BITMIME"
+        if offer.dsn and (wanted := self._session.relay.dsn):
+            envid = f" ENVID={xtext(envelope.envelope_id)}" if envelope.envelope_id else ""
+            mail += f" RET=HDRS{envid}"
+            rcpt = f" NOTIFY={wanted} ORCPT=rfc822;{xtext(envelope.recipient)}"
+        text = f"MAIL FROM:<{envelope.sender}>{mail}\r\nRCPT TO:<{envelope.recipient}>{rcpt}\r\nDATA\r\n"
+        return text.encode("ascii")
 
-    def _body_of(self, item: Item) -> bytes:
+    def _body_of(self, item: Item) -> tuple[bytes, bytes]:
         """The bytes after 354. Asks for leave first; without it the connection must be cut, for a 354 can't be
         unsaid.
         """
@@ -206,7 +204,7 @@ class Stream:
             self._current = None
             self._work.settle(item, NotTried(forbidden.reason))
             raise _SessionOver from forbidden
-        return wire_form(item.body)
+        return (item.body, _DOT) if item.envelope.is_wire_ready else wire_form(item.body)
 
     def _reply(self, timeout: float, stage: Stage) -> Reply:
         lines = self._wire.read_reply(timeout)
@@ -345,9 +343,8 @@ def _out_of_step(reply: Reply, stage: Stage) -> Outcome:
     raise WireGarbage(f"{reply.code} in answer to {stage.value.upper()}")
 
 
-def wire_form(body: bytes) -> bytes:
-    """The body as it goes over the wire (RFC 5321 §4.5.2): CRLF line ends only, leading dots doubled, the final dot
-    added.
+def wire_form(body: bytes) -> tuple[bytes, bytes]:
+    """The body and the end as they go over the wire (RFC 5321 §4.5.2): CRLF line ends only, leading dots doubled.
 
     A bare CR or LF is made a CRLF: some servers take `LF . LF` for an end, and what follows for a second mail.
     """
@@ -358,4 +355,7 @@ def wire_form(body: bytes) -> bytes:
         body = body.replace(b"\r\n.", b"\r\n..")
     if body.startswith(b"."):
         body = b"." + body
-    return body + (b".\r\n" if not body or body.endswith(b"\r\n") else b"\r\n.\r\n")
+    return body, _DOT if not body or body.endswith(b"\r\n") else b"\r\n.\r\n"
+
+
+_DOT: Final = b".\r\n"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import select
 import socket
 import ssl
+import struct
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,6 +17,7 @@ from typing import Final
 
 MAX_LINE: Final = 8 * 1024
 MAX_REPLY_LINES: Final = 200
+_TIMEVAL: Final = struct.Struct("@ll")
 _TLS_RECORD: Final = 16 * 1024
 _SLOWEST: Final = 4_096  # bytes a second below which sending counts as stuck
 
@@ -39,7 +41,8 @@ class Wire:
         self._socket = sock
         self._clock = clock
         self._buffer = b""
-        self._timeout = -1.0
+        self._timeouts: dict[int, float] = {}
+        sock.settimeout(None)
 
     @property
     def is_encrypted(self) -> bool:
@@ -69,22 +72,30 @@ class Wire:
             raise WireLost(f"the certificate is not valid for {host}: {fault.verify_message}") from fault
         except (OSError, ValueError) as fault:
             raise WireLost(f"the TLS handshake failed: {_why(fault)}") from fault
-        self._timeout = timeout
+        self._timeouts.clear()
 
-    def send(self, data: bytes, timeout: float) -> None:
+    def send(self, timeout: float, *pieces: bytes) -> None:
         """Hand over all of it. Raises WireLost whose `sent` never counts a byte that may still be here."""
         sent = 0
-        piece = _TLS_RECORD if self.is_encrypted else len(data)
-        deadline = self._clock() + timeout + len(data) / _SLOWEST
-        view = memoryview(data)
+        total = sum(map(len, pieces))
         try:
-            while sent < len(data):
-                self._set_timeout(timeout)
-                sent += self._socket.send(view[sent : sent + piece])
-                if sent < len(data) and self._clock() > deadline:
-                    raise TimeoutError("the server takes the mail too slowly")
+            self._wait_at_most(socket.SO_SNDTIMEO, timeout)
+            if not self.is_encrypted:
+                sent = self._socket.sendmsg(pieces)
+            if sent < total:
+                rest = memoryview(b"".join(pieces))
+                deadline = self._clock() + timeout + total / _SLOWEST
+                while sent < total:
+                    sent += self._send_some(rest[sent:], deadline, timeout)
         except (OSError, ValueError) as fault:
             raise WireLost(_why(fault), sent) from fault
+
+    def _send_some(self, data: memoryview, deadline: float, timeout: float) -> int:
+        if self._clock() > deadline:
+            raise TimeoutError("the server takes the mail too slowly")
+        self._wait_at_most(socket.SO_SNDTIMEO, timeout)
+        # one TLS record at a time: of a larger write that fails nobody knows how much has left
+        return self._socket.send(data[:_TLS_RECORD] if self.is_encrypted else data)
 
     def read_reply(self, timeout: float) -> tuple[bytes, ...]:
         """The lines of the next reply, without line ends. Raises WireLost, or WireGarbage for what is no reply."""
@@ -131,7 +142,7 @@ class Wire:
 
     def _receive(self, timeout: float) -> bytes:
         try:
-            self._set_timeout(timeout)
+            self._wait_at_most(socket.SO_RCVTIMEO, timeout)
             data = self._socket.recv(65_536)
         except (OSError, ValueError) as fault:
             raise WireLost(_why(fault)) from fault
@@ -139,10 +150,17 @@ class Wire:
             raise WireLost("the server closed the connection")
         return data
 
-    def _set_timeout(self, timeout: float) -> None:
-        if timeout != self._timeout:
+    def _wait_at_most(self, option: int, timeout: float) -> None:
+        """Let the kernel keep the time where it can: Python's own way polls before every read and write."""
+        if timeout == self._timeouts.get(option):
+            return
+        self._timeouts[option] = timeout
+        if self.is_encrypted:
+            self._timeouts.clear()
             self._socket.settimeout(timeout)
-            self._timeout = timeout
+            return
+        seconds, rest = divmod(max(int(timeout * 1e6), 1_000), 1_000_000)
+        self._socket.setsockopt(socket.SOL_SOCKET, option, _TIMEVAL.pack(seconds, rest))
 
     def wake(self) -> None:
         """Cut the connection from another thread: whoever waits on it returns at once."""
@@ -158,6 +176,8 @@ _SEPARATORS: Final = frozenset((b" ", b"-", b""))
 
 
 def _why(fault: Exception) -> str:
+    if isinstance(fault, BlockingIOError):
+        return "no answer in time"
     if isinstance(fault, TimeoutError):
         return "no answer in time" if str(fault) in {"", "timed out", "The read operation timed out"} else str(fault)
     if isinstance(fault, ssl.SSLError):

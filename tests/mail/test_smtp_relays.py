@@ -21,7 +21,7 @@ from app.mail.transports import (
     Transport,
     send_all,
 )
-from tests.servers.smtp import Close, SmtpServer, always, nth
+from tests.servers.smtp import Close, SmtpServer, Wait, always, nth
 
 SHORT = Timeouts(connect=2, greeting=2, command=2, data=2, body=2, final=2)
 
@@ -49,7 +49,17 @@ def test_relays_share_by_weight() -> None:
         both.close()
         assert all(isinstance(one, Sent) for one in outcomes.values())
         assert set(people(big, small).values()) == {1}
-        assert 220 <= len(big.mails) <= 380
+        assert 270 <= len(big.mails) <= 330
+
+
+def test_a_relay_that_is_stuck_holds_up_nobody_else() -> None:
+    with SmtpServer({"final": nth(1, [Wait(1.6), b"250 ok\r\n"])}) as stuck, SmtpServer() as good:
+        both = RelaySet([(member(stuck, "stuck"), 1), (member(good, "good"), 1)])
+        outcomes = send_all(both, letters(400))
+        both.close()
+        assert people(stuck, good) == Counter(one.recipient for one in letters(400))
+        assert all(isinstance(one, Sent) for one in outcomes.values())
+        assert len(good.mails) > 350
 
 
 def test_a_mail_goes_to_the_relay_it_names() -> None:

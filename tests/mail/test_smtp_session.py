@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.mail.replies import Reply, Stage, parse_reply
@@ -222,8 +222,10 @@ def test_parameters_of_dsn_are_encoded() -> None:
 
 
 @given(st.binary(max_size=300) | st.text("a.\r\n", max_size=40).map(str.encode))
+@example(b"\ra\n")
+@example(b"\n.\r\n")
 def test_a_body_on_the_wire_ends_once_and_comes_back_whole(body: bytes) -> None:
-    wire = wire_form(body)
+    wire = b"".join(wire_form(body))
     text = (b"\r\n" + wire).removesuffix(b".\r\n")
     assert wire.endswith(b".\r\n")
     assert b"\r\n.\r\n" not in text

@@ -21,6 +21,8 @@ _LTR = re.compile("[A-Za-zªµºÀ-ÖØ-öø-ʸ\u0370-\u0373\u0376-\u037d\u037f-
 _FOREIGN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
 )
+_CLEAN = re.compile(f"[^\r{_FOREIGN.pattern[1:]}*\\Z").match
+_CLEAN_LINE = re.compile(f"[^\n\r\t{_FOREIGN.pattern[1:]}*\\Z").match
 _BREAKS = re.compile("[ \t]*[\r\n]+[ \t]*|\t")
 
 
@@ -40,7 +42,7 @@ def clean(text: str) -> str:
 
 def clean_line(text: str) -> str:
     """The same on one line: for subjects, names and the paragraphs of the text part."""
-    if text.isascii() and text.isprintable():
+    if _CLEAN_LINE(text):
         return text
     return _BREAKS.sub(" ", clean(text))
 

@@ -56,7 +56,7 @@ def _cutter(lines: int) -> struct.Struct:
 
 def utf8_piece(text: str) -> bytes:
     """One piece of a base64 body: UTF-8 with its line breaks as CRLF."""
-    return text.replace("\n", "\r\n").encode("utf-8", "replace")
+    return text.replace("\n", "\r\n").encode()
 
 
 def base64_body(pieces: Iterable[str], known: Mapping[str, bytes]) -> list[bytes]:
@@ -81,7 +81,10 @@ def encoded_words(text: str, room: int = 76) -> list[str]:
     """The text as encoded words of at most 75 characters, the first at most `room`; no character is split."""
     words: list[str] = []
     chunk: list[str] = []
-    size, limit = 0, min(_WORD_BYTES, max(room - _FRAME, 4) // 4 * 3)
+    limit = min(_WORD_BYTES, max(room - _FRAME, 4) // 4 * 3)
+    if len(text) <= limit and len(text.encode("utf-8", "replace")) <= limit:
+        return [_word(text)] if text else words
+    size = 0
     for character in text:
         width = len(character.encode("utf-8", "replace"))
         if size + width > limit:

@@ -173,21 +173,20 @@ def _ready(compiled: CompiledMail, *, is_counted: bool) -> _Ready:
 class _Body:
     """One template and the wire form of its static strings."""
 
-    __slots__ = ("globals", "is_base64", "known", "sandbox", "yields")
+    __slots__ = ("is_base64", "known", "sandbox", "yields")
 
     def __init__(self, source: str, locale: str, is_base64: bool) -> None:
         sandbox = sandbox_for(source, locale)
         code = sandbox.compile(source)
         self.sandbox = sandbox
-        self.globals = sandbox.make_globals(None)
-        self.yields = Template.from_code(sandbox, code, self.globals).root_render_func
+        self.yields = Template.from_code(sandbox, code, {}).root_render_func
         self.is_base64 = is_base64
         encode = utf8_piece if is_base64 else quoted_piece
         self.known = {text: encode(text) for text in _constants(code)}
 
-    def pieces(self, variables: Mapping[str, object]) -> list[str]:
+    def pieces(self, variables: dict[str, object]) -> list[str]:
         """What the template yields; a static string is always the same object."""
-        return list(self.yields(Context(self.sandbox, {**self.globals, **variables}, None, {})))
+        return list(self.yields(Context(self.sandbox, variables, None, {})))
 
     def encoded(self, pieces: list[str], prefix: str) -> list[bytes]:
         """The body for the wire; `prefix` is what its counted links begin with."""
@@ -218,6 +217,8 @@ class _Ready:
         )
         self.html = _Body(html, compiled.locale, compiled.is_base64)
         self.text = _Body(text, compiled.locale, prefers_base64(compiled.text))
+        self.range = self.html.sandbox.globals["range"]
+        self.uses_personal = "_person(" in compiled.html
         self.uses_survey = "survey" in compiled.names
         subjects = {"": compiled.subject, **dict(compiled.subjects)}
         self.subjects = {name: _Body(source, compiled.locale, is_base64=True) for name, source in subjects.items()}
@@ -252,9 +253,11 @@ class _Ready:
             "_images": context.image_url,
             "_l": self.open_links,
             "_b": "" if tracking is None else tracking.prefix,
-            "_person": _Personal(tracking, str(context.site.get("url") or "#"), is_html=True),
             "_pixel": _pixel(tracking),
+            "range": self.range,
         }  # fmt: skip
+        if self.uses_personal:
+            made["_person"] = _Personal(tracking, str(context.site.get("url") or "#"), is_html=True)
         if self.uses_survey:
             made["survey"] = _Lookup(context.surveys, "survey")
         if context.offer is not None:
@@ -270,7 +273,8 @@ class _Ready:
     def _text(self, variables: dict[str, object], context: MailContext) -> tuple[str, list[bytes]]:
         variables = dict(variables)
         variables["_l"] = self.text_links
-        variables["_person"] = _Personal(context.tracking, str(context.site.get("url") or "#"), is_html=False)
+        if self.uses_personal:
+            variables["_person"] = _Personal(context.tracking, str(context.site.get("url") or "#"), is_html=False)
         pieces = self.text.pieces(variables)
         whole = "".join(pieces)
         if "\n\n\n" in whole:  # a branch not taken leaves its lines behind

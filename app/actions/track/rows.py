@@ -37,7 +37,8 @@ class Taken:
         self.faulty += 1
         log.warning("fact_not_read", kind=int(fact.kind), fact=fact.id.hex(), why=why[:200])
 
-    def mark_late(self, now: Instant) -> None:
-        """Facts that come more than a day late are quiet."""
+    def finish(self, now: Instant) -> None:
+        """A fact that stands twice in a batch is one; facts that come more than a day late are quiet."""
+        self.rows = list({(row["at"], row["fact_id"]): row for row in self.rows}.values())
         for row in self.rows:
             row["is_quiet"] = row.get("is_quiet", False) or is_late(row["at"], now)

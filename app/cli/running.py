@@ -141,7 +141,7 @@ def _serve(target: str, host: str, port: int, settings: Settings) -> None:
         blocking_threads=settings.web_threads,
         factory=True,
         respawn_failed_workers=True,
-        log_level=LogLevels.warning,
+        log_level=LogLevels.error,
         workers_kill_timeout=10,
     ).serve()
 

@@ -371,20 +371,26 @@ class _Connection:
         return line.rstrip(b"\r").decode("utf-8", "replace")
 
     def _text(self) -> bytes:
-        while not self._buffer.startswith(b".\r\n") and b"\r\n.\r\n" not in self._buffer:
+        pieces = bytearray(b"\r\n" + self._buffer)
+        end, looked = pieces.find(_END), 0
+        while end < 0:
+            self._buffer = b""
             if not self._more():
                 raise _Gone
-        if self._buffer.startswith(b".\r\n"):
-            self._buffer = self._buffer[3:]
-            return b""
-        text, _, self._buffer = self._buffer.partition(b"\r\n.\r\n")
-        return (b"\r\n" + text).replace(b"\r\n..", b"\r\n.")[2:] + b"\r\n"
+            looked = max(len(pieces) - len(_END), 0)
+            pieces += self._buffer
+            end = pieces.find(_END, looked)
+        self._buffer = bytes(pieces[end + len(_END) :])
+        return bytes(pieces[: end + 2]).replace(b"\r\n..", b"\r\n.")[2:]
 
     def _more(self) -> bool:
         self._flush()
         data = self._socket.recv(65_536)
         self._buffer += data
         return bool(data)
+
+
+_END = b"\r\n.\r\n"
 
 
 def _path(line: str) -> str:

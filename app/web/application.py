@@ -29,6 +29,7 @@ def create_app(parts: Parts) -> Flask:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     guard.install(app)
     tongue.install(app, parts)
+    app.add_url_rule("/favicon.ico", "favicon", lambda: ("", 204))
     for page in PAGES:
         app.register_blueprint(page(parts))
     return app

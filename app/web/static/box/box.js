@@ -14,7 +14,7 @@ p{margin:.25rem 0}
 img{max-width:100%;max-height:11rem;display:block;margin:0 0 .8rem;border-radius:var(--r)}
 form{margin:.9rem 0 0}
 .f{margin:0 0 .8rem;border:0;padding:0;min-width:0}
-.f>label,legend{display:block;font-weight:600;padding:0;margin:0 0 .2rem}
+.f>label:not(.t),legend{display:block;font-weight:600;padding:0;margin:0 0 .2rem}
 .h{color:var(--s);font-size:.9rem;font-weight:400}
 input,select,textarea,button{font:inherit}
 input:not([type=checkbox]),select,textarea{width:100%;min-height:2.8rem;padding:.45rem .7rem;color:var(--i);background:var(--g);border:1px solid var(--e);border-radius:var(--r)}
@@ -80,7 +80,7 @@ export default ctx => {
   const looks = face.looks, set = (key, value) => value && box.style.setProperty(key, value)
   if (looks.ground) { box.classList.add('fixed'); if (looks.inkLight) box.classList.add('dark') }
   set('--a', looks.accent); set('--o', looks.onAccent); set('--g', looks.ground); set('--i', looks.ink); set('--r', looks.radius)
-  set('--f', FONTS[looks.font] || (looks.font === 'site' && getComputedStyle(ctx.el || document.body).fontFamily))
+  set('--f', FONTS[looks.font] || (looks.font === 'site' && getComputedStyle(ctx.el && ctx.el.parentElement || document.body).fontFamily))
   status = h('p', { role: 'status' })
 
   const close = () => {

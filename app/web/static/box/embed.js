@@ -123,10 +123,9 @@
 
   // An inline box moves nothing a reader is looking at: it comes while its place is out of sight, or holds the room it needs.
   const still = el => new Promise(go => {
-    const isAway = () => { const r = el.getBoundingClientRect(); return r.height > 40 || r.top >= w.innerHeight || r.bottom <= 0 }
-    if (isAway()) return go()
-    const look = () => { if (isAway()) { w.removeEventListener('scroll', look); go() } }
-    w.addEventListener('scroll', look, { passive: true })
+    if (el.offsetHeight > 40) return go()
+    const eye = new IntersectionObserver(seen => { if (!seen[seen.length - 1].isIntersecting) { eye.disconnect(); go() } })
+    eye.observe(el)
     for (const act of ['pointerdown', 'keydown']) w.addEventListener(act, go, { once: true, passive: true })
   })
 

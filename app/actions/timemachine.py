@@ -23,6 +23,20 @@ def ask_for(world: World, span: Span) -> Instant:
     return target
 
 
+def ask_for_next(world: World) -> Instant | None:
+    """Let the demo's clock walk to whatever is due next. Returns that instant; None when nothing is planned."""
+    with world.transaction("read") as session:
+        due = earliest_of((people.next_due(session), queue.next_due(session)))
+    now = world.now()
+    return None if due is None else ask_for(world, max(0, due - now))
+
+
+def journey(world: World) -> Instant | None:
+    """Where the demo's clock is walking to; None when it only goes with the machine's."""
+    with world.transaction("read") as session:
+        return releases.demo_target(session)
+
+
 def walk(world: World, _shelf: Shelf) -> bool:
     """One pace: when nothing is due now, set the clock to the next due instant on the way. False at the end."""
     with world.transaction("read") as session:

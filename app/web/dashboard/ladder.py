@@ -1,0 +1,72 @@
+"""The ladder: how many people stand on each rung, of which kind.
+
+Owns the page. Must not move anybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flask import Blueprint, render_template
+from flask.typing import ResponseReturnValue
+
+from app.store import reports
+from app.web.dashboard.flow import said
+from app.web.dashboard.kept import Kept
+from app.web.dashboard.shell import shelved
+from app.web.parts import Parts
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One stage: people on it, by kind, and the rules of the file in words."""
+
+    key: str
+    number: int
+    share: float
+    kinds: tuple[tuple[str, int], ...]
+    rise: str
+    fall: str
+
+
+Totals = Mapping[tuple[str, str], int]
+
+
+def totals_of(parts: Parts) -> Kept[Totals]:
+    def count() -> Totals:
+        with parts.world.transaction("read") as session:
+            return reports.stage_totals(session)
+
+    return Kept(count, parts.world.monotonic)
+
+
+def rungs(totals: Totals) -> list[Rung]:
+    """The rungs from the lowest to the highest."""
+    held = shelved()
+    if held is None:
+        return []
+    most = max([sum(n for (key, _), n in totals.items() if key == s.key) for s in held.book.ladder.stages] + [1])
+    return [_rung(stage, totals, most) for stage in held.book.ladder.stages]
+
+
+def _rung(stage, totals: Totals, most: int) -> Rung:  # type: ignore[no-untyped-def]
+    by_kind = sorted(((kind, n) for (key, kind), n in totals.items() if key == stage.key), key=lambda pair: -pair[1])
+    number = sum(n for _, n in by_kind)
+    return Rung(
+        key=stage.key,
+        number=number,
+        share=number / most,
+        kinds=tuple(by_kind),
+        rise=said(stage.rise) if stage.rise else "",
+        fall=said(stage.fall) if stage.fall else "",
+    )
+
+
+def register(blueprint: Blueprint, parts: Parts) -> None:
+    totals = totals_of(parts)
+
+    @blueprint.get("/ladder")
+    def ladder() -> ResponseReturnValue:
+        known = totals.get()
+        return render_template("dashboard/ladder.html", rungs=rungs(known), total=sum(known.values()))

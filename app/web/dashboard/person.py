@@ -1,0 +1,123 @@
+"""One person: who they are, where they stand, what comes next, and all that happened as one line of time.
+
+Owns the page and what was sent to them, to the letter. Changes are app.actions.people's.
+"""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, abort, make_response, render_template, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+
+from app.actions.access import May
+from app.core.instants import Instant
+from app.store import bodies, reports
+from app.store.reports import Portrait
+from app.web import guard
+from app.web.dashboard import people
+from app.web.dashboard.reasons import MESSAGE_STATES, PERSON_STATES, RESULTS, RUN_STATES
+from app.web.dashboard.shell import need, now, visitor
+from app.web.dashboard.timeline import GROUPS, attribute_label, option_label, timeline
+from app.web.parts import Parts
+
+STRETCH = 120
+"""Rows of each sort on one page of a timeline."""
+LETTER_POLICY = (
+    "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; "
+    "img-src * data:; font-src 'none'"
+)
+"""What a mail may do on our pages: show itself and open links elsewhere. No script ever."""
+
+
+def register(blueprint: Blueprint, parts: Parts) -> None:
+    @blueprint.get("/people/<key>")
+    def person(key: str) -> ResponseReturnValue:
+        before: Instant = request.args.get("before", type=int) or now() + 1
+        show = request.args.get("show", "")
+        with parts.world.transaction("read") as session:
+            portrait = portrait_of(session, key)
+            history = reports.history(session, portrait.listed.id, before, STRETCH)
+            runs = reports.runs(session, portrait.listed.id)
+            waiting = reports.open_messages(session, portrait.listed.id)
+            entries = timeline(history, show)
+        return render_template(
+            "dashboard/person.html",
+            key=key,
+            person=portrait,
+            row=people.row_of(portrait.listed),
+            entries=entries,
+            older=history.until,
+            is_newest="before" not in request.args,
+            show=show,
+            groups=list(GROUPS),
+            runs=runs,
+            waiting=waiting,
+            facts=_facts(portrait),
+            words={
+                "result": RESULTS,
+                "run": RUN_STATES,
+                "message": MESSAGE_STATES,
+                "person": PERSON_STATES,
+            },
+        )
+
+    @blueprint.get("/people/<key>/mails/<int:message>")
+    def letter(key: str, message: int) -> ResponseReturnValue:
+        """The page around a mail that was sent."""
+        with parts.world.transaction("read") as session:
+            portrait, row = _sent(session, key, message)
+            tries = reports.attempts(session, message)
+        listed = people.row_of(portrait.listed)
+        return render_template("dashboard/letter.html", key=key, row=listed, message=row, tries=tries)
+
+    @blueprint.get("/people/<key>/mails/<int:message>/html")
+    def letter_html(key: str, message: int) -> ResponseReturnValue:
+        with parts.world.transaction("read") as session:
+            _sent(session, key, message)
+            html = bodies.html_of(session, message)
+        if html is None:
+            abort(404)
+        return letter_response(html)
+
+
+def _sent(session: Session, key: str, message: int) -> tuple[Portrait, object]:
+    """A person and a mail of theirs; what was written to them is for those who may know them."""
+    need(May.SEE_ADDRESSES)
+    portrait, row = portrait_of(session, key), reports.message(session, message)
+    if row is None or row.subscriber_id != portrait.listed.id:
+        abort(404)
+    return portrait, row
+
+
+def letter_response(html: str) -> Response:
+    """A mail's HTML for a frame: sandboxed, links open in a tab of their own."""
+    guard.allow(LETTER_POLICY, frames=("'self'",))
+    at = html.lower().find("<head")
+    end = html.find(">", at) + 1 if at >= 0 else 0
+    response = make_response(f'{html[:end]}<base target="_blank">{html[end:]}')
+    response.headers["Content-Type"] = "text/html; charset=utf-8"
+    return response
+
+
+def portrait_of(session: Session, key: str) -> Portrait:
+    try:
+        found = reports.portrait(session, bytes.fromhex(key))
+    except ValueError:
+        found = None
+    if found is None:
+        abort(404)
+    return found
+
+
+def _facts(portrait: Portrait) -> list[tuple[str, str]]:
+    """Attributes as label and value; not for those who may not know the person."""
+    if not visitor().may(May.SEE_ADDRESSES):
+        return []
+    known = portrait.attributes.items()
+    return [(attribute_label(key), _written(key, value)) for key, value in sorted(known) if value not in ("", ())]
+
+
+def _written(key: str, value: object) -> str:
+    if isinstance(value, tuple):
+        return "، ".join(option_label(key, each) for each in value)
+    return option_label(key, value)

@@ -1,0 +1,131 @@
+// Makes the dashboard livelier. Everything works without it: it keeps figures fresh, folds the menu on phones,
+// copies snippets, and gives the keyboard a few short ways.
+"use strict";
+
+(() => {
+  const page = document.body;
+
+  // ── Fresh figures ────────────────────────────────────────────────────────────────────────────────────────────────
+  // Parts marked data-live are asked for again and swapped in place when they changed; what is in use is left alone.
+
+  const every = Number(page.dataset.liveEvery || 0) * 1000;
+  let isAsking = false;
+
+  const isInUse = (part) => part.contains(document.activeElement) && document.activeElement !== document.body
+    && /^(INPUT|SELECT|TEXTAREA|BUTTON|SUMMARY)$/.test(document.activeElement.tagName);
+
+  const swap = (fresh) => {
+    for (const part of document.querySelectorAll("[data-live]")) {
+      const other = fresh.querySelector(`[data-live="${part.dataset.live}"]`);
+      if (!other || isInUse(part) || part.innerHTML === other.innerHTML) continue;
+      const known = new Set([...part.querySelectorAll("li, tr")].map((line) => line.textContent.trim()));
+      const focused = part.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+      part.innerHTML = other.innerHTML;
+      part.className = other.className;
+      if (known.size) {
+        for (const line of part.querySelectorAll(".mails li, .entry:not(.decision)")) {
+          if (!known.has(line.textContent.trim())) line.classList.add("new");
+        }
+      }
+      if (focused) part.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
+    }
+  };
+
+  const ask = async () => {
+    if (isAsking || document.hidden) return;
+    isAsking = true;
+    try {
+      const answer = await fetch(location.href, { headers: { "X-Live": "1" }, redirect: "error" });
+      if (answer.ok) swap(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    } catch { /* the next asking may do better */ } finally {
+      isAsking = false;
+    }
+  };
+  if (every) setInterval(ask, every);
+
+  // ── The demo's clock, while it walks ─────────────────────────────────────────────────────────────────────────────
+
+  const machine = document.getElementById("machine-now");
+  if (machine) {
+    const [time, date] = [machine.querySelector("b"), machine.querySelector("span > span")];
+    setInterval(async () => {
+      if (document.hidden) return;
+      try {
+        const told = await (await fetch(machine.dataset.tick)).json();
+        if (time.textContent !== told.time) time.textContent = told.time;
+        if (date.textContent !== told.date) date.textContent = told.date;
+        machine.classList.toggle("walks", told.walks);
+      } catch { /* the next asking may do better */ }
+    }, 1000);
+  }
+
+  // ── The menu on phones ───────────────────────────────────────────────────────────────────────────────────────────
+
+  const menu = document.getElementById("menu");
+  const narrow = matchMedia("(max-width: 760px)");
+  const fold = () => { if (menu) menu.open = !narrow.matches; };
+  narrow.addEventListener("change", fold);
+  fold();
+
+  // ── Copying, confirming, sending on change ───────────────────────────────────────────────────────────────────────
+
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    const source = document.getElementById(button.dataset.copy);
+    await navigator.clipboard.writeText(source.value ?? source.textContent);
+    button.classList.add("done");
+    const words = button.querySelector("span");
+    const before = words.textContent;
+    words.textContent = button.dataset.done;
+    setTimeout(() => { words.textContent = before; }, 1600);
+  });
+
+  document.addEventListener("submit", (event) => {
+    const question = event.submitter?.dataset.ask ?? event.target.dataset.ask;
+    if (question && !confirm(question)) event.preventDefault();
+  });
+
+  for (const select of document.querySelectorAll(".filters select")) {
+    select.addEventListener("change", () => select.form.requestSubmit());
+  }
+
+  // ── Asking while one writes: forms marked data-try send themselves after a pause ─────────────────────────────────
+
+  for (const form of document.querySelectorAll("form[data-try]")) {
+    let timer = 0;
+    form.addEventListener("input", () => {
+      clearTimeout(timer);
+      timer = setTimeout(async () => {
+        const query = new URLSearchParams(new FormData(form));
+        const answer = await fetch(`${form.action || location.pathname}?${query}`, { headers: { "X-Live": "1" } });
+        if (!answer.ok) return;
+        const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+        const part = document.getElementById(form.dataset.try);
+        const other = fresh.getElementById(form.dataset.try);
+        if (part && other) part.innerHTML = other.innerHTML;
+        history.replaceState(null, "", `${location.pathname}?${query}`);
+      }, 300);
+    });
+  }
+
+  // ── Keys: / finds, g and a letter goes somewhere, ? tells ────────────────────────────────────────────────────────
+
+  let isGoing = false;
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
+    if (event.key === "/") {
+      const field = document.querySelector('[data-focus="/"]');
+      if (field) { event.preventDefault(); field.focus(); field.select(); }
+      return;
+    }
+    if (isGoing) {
+      isGoing = false;
+      const way = { h: "", l: "ladder", c: "campaigns", s: "people", b: "boxes", m: "mails", d: "delivery" }[event.key];
+      if (way !== undefined) location.href = `/dashboard/${way}`;
+      if (event.key === "i") location.href = "/inbox";
+      return;
+    }
+    isGoing = event.key === "g";
+  });
+})();

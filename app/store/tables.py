@@ -7,10 +7,23 @@ from __future__ import annotations
 
 from sqlalchemy import MetaData
 
-from app.store import events, keys, ledgers, messages, people, permissions, releases, runs, tracking, visitors, waking
+from app.store import (
+    accounts,
+    events,
+    keys,
+    ledgers,
+    messages,
+    people,
+    permissions,
+    releases,
+    runs,
+    tracking,
+    visitors,
+    waking,
+)
 from app.store.base import Base
 
-ROOMS = (events, keys, ledgers, messages, people, permissions, releases, runs, tracking, visitors, waking)
+ROOMS = (accounts, events, keys, ledgers, messages, people, permissions, releases, runs, tracking, visitors, waking)
 
 
 def metadata() -> MetaData:

@@ -114,16 +114,18 @@ class RelayFaults:
     faults: tuple[str, ...]
 
 
+_BETWEEN: Final = re.compile(r"[\s,]*\s[\s,]*|,(?=(?:[A-Za-z][\w-]*=)?[A-Za-z]+://)")
 _NAMED: Final = re.compile(r"^([a-z][a-z0-9_-]{0,30})=(.+)$", re.IGNORECASE | re.DOTALL)
 
 
 def parse_relays(text: str) -> tuple[Relay, ...] | RelayFaults:
-    """Relays from a setting: URLs apart by white space, each optionally `name=URL`. All faults are reported
-    together.
+    """Relays from a setting: URLs apart by white space or commas, each optionally `name=URL`.
+
+    All faults are reported together.
     """
     relays: list[Relay] = []
     faults: list[str] = []
-    for number, word in enumerate(text.split(), start=1):
+    for number, word in enumerate(filter(None, _BETWEEN.split(text.strip(" \t\r\n,"))), start=1):
         found = _NAMED.match(word)
         name, url = (found.group(1), found.group(2)) if found else (f"relay{number}" if number > 1 else "relay", word)
         reader = _Reader(name, url)

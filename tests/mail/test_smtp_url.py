@@ -78,6 +78,12 @@ def test_several_relays_have_names() -> None:
     assert found[3] == FileRelay("box", Path("/m"), is_maildir=True)
 
 
+@pytest.mark.parametrize("between", [" ", ",", ", ", " ,\n", "\n\n"])
+def test_relays_stand_apart_by_space_or_comma(between: str) -> None:
+    found = relays(between.join(("a=smtp://h?dsn=failure,delay", "smtp://i", "c=smtps://k")))
+    assert [relay.name for relay in found] == ["a", "relay2", "c"]
+
+
 def test_all_faults_are_told_at_once_and_no_password_with_them() -> None:
     told = faults(
         "a=smtp://u:geheim@h?rate=fast&colour=red&starttls=maybe a=http://x file://out smtp://u@h smtps://h?starttls=never"

@@ -162,7 +162,9 @@ class Desk:
             return self._json(shown, origin)
         self._frame(box)
         asked = [question for question in self._questions(box) if question.is_after]
-        return render_template("pages/thanks.html", box=box, token=token, inbox=inbox, asked=asked, label=label_of)
+        return render_template(
+            "pages/thanks.html", box=box, token=token, inbox=inbox, asked=asked, label=label_of, draft=Draft()
+        )
 
     def _mend(self, box: Box, origin: str, draft: Draft) -> ResponseReturnValue:
         if guard.wants_json():

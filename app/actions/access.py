@@ -47,6 +47,7 @@ class Visitor:
     role: Role
     account_id: int = 0
     session: bytes = b""
+    address: str = ""
 
     def may(self, what: May) -> bool:
         return what in ALLOWED[self.role]

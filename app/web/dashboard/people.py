@@ -58,12 +58,12 @@ def register(blueprint: Blueprint, parts: Parts) -> None:
 
 def wanted_of() -> Wanted:
     """What the address of the page asks for. Who may not see addresses cannot search by them either."""
-    given = {name: request.args.get(name, "").strip()[:200] for name in Wanted.__dataclass_fields__ if name in _ASKED}
-    wanted = Wanted(**given)
+    wanted = Wanted(*(request.args.get(name, "").strip()[:200] for name in ASKED))
     return wanted if visitor().may(May.SEE_ADDRESSES) else replace(wanted, text="")
 
 
-_ASKED = frozenset({"text", "stage", "kind", "state", "tag", "segment", "campaign", "step"})
+ASKED = ("text", "stage", "kind", "state", "tag", "segment", "campaign", "step")
+"""Questions of the page's address, in the order of the value's fields."""
 
 
 def row_of(listed: Listed) -> Row:

@@ -16,6 +16,7 @@ from flask.typing import ResponseReturnValue
 from app.actions.access import DEMO, May, Visitor
 from app.actions.shelf import Shelved
 from app.core.instants import Instant
+from app.core.text import Text
 from app.web import guard
 from app.web.dashboard import wording
 from app.web.dashboard.wording import Clock
@@ -137,9 +138,9 @@ def now() -> Instant:
     return clock().now
 
 
-def text_of(text: object) -> str:
+def text_of(text: Text) -> str:
     """A text of the files in the page's language."""
-    return str(text.in_locale(wording.tongue()))
+    return text.in_locale(wording.tongue())
 
 
 def stage_label(key: str) -> str:

@@ -5,6 +5,7 @@ Owns the dashboard's catalogue and its figures in Persian and English. Must not 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -65,7 +66,14 @@ def say_count(one: str, many: str, count: int, **values: object) -> str:
 
 
 def shown(value: object) -> str:
-    return number(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+    """A value inside a sentence: numbers as the language writes them, foreign words set apart in Persian."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return number(value)
+    text = str(value)
+    return f"\u2068{text}\u2069" if is_persian() and _HAS_LATIN.search(text) else text
+
+
+_HAS_LATIN = re.compile(r"[A-Za-z]")
 
 
 # ── Figures ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,212 @@
+"""Entering: logging in with password and second factor, sessions, proving oneself again, leaving.
+
+Owns throttling and the order of checks: whoever guesses learns nothing. Must not know cookies or pages.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from hashlib import blake2b
+
+import pyotp
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from sqlalchemy.orm import Session
+
+from app.actions.access import Role, Visitor
+from app.core.instants import DAY, HOUR, MINUTE, SECOND, Instant
+from app.store import accounts
+from app.store.accounts import AccountRow, Deed, NewSession
+from app.store.ledgers import Rate, take_token
+from app.world import World
+
+SESSION_FOR = 14 * DAY
+IDLE_FOR = 3 * DAY
+"""A session nobody used for so long is over."""
+PROVED_FOR = 10 * MINUTE
+"""How long a password given counts for what is dangerous: export, erase, accounts."""
+SEEN_EVERY = 5 * MINUTE
+PER_ADDRESS = Rate(burst=6, each=2 * MINUTE)
+PER_NETWORK = Rate(burst=30, each=MINUTE)
+STEP = 30 * SECOND
+"""Of the second factor (RFC 6238)."""
+
+
+class Refusal(StrEnum):
+    WRONG = "wrong"
+    """Address, password or code: which one is not said."""
+    CODE = "code"
+    """The password is right, a code is needed or is not right."""
+    TOO_MANY = "too_many"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What somebody types, and from where. `network` is a keyed hash."""
+
+    address: str
+    password: str
+    code: str = ""
+    network: str = ""
+    agent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """`token` goes into the cookie; only its digest is kept."""
+
+    token: str
+    account_id: int
+
+
+@cache
+def hasher() -> PasswordHasher:
+    """Argon2id with the library's defaults (RFC 9106, second recommended option)."""
+    return PasswordHasher()
+
+
+@cache
+def _nobodys_hash() -> str:
+    """Checked when nobody has the address, so that it takes as long."""
+    return hasher().hash("nobody has this password")
+
+
+def key_of(address: str) -> str:
+    return address.strip().casefold()
+
+
+def digest_of(token: str) -> bytes:
+    return blake2b(token.encode(), digest_size=32).digest()
+
+
+def new_token(world: World) -> str:
+    """32 random bytes in letters fit for a cookie and a link."""
+    return base64.urlsafe_b64encode(world.new_id() + world.new_id()).decode().rstrip("=")
+
+
+# ── Logging in ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def log_in(world: World, attempt: Attempt) -> Entered | Refusal:
+    """Check what was typed and open a session. The password is checked outside of any transaction: it takes long."""
+    key = key_of(attempt.address)[:320]
+    with world.transaction("write") as session:
+        if not _may_try(session, key, attempt.network, world.wall()):
+            return Refusal.TOO_MANY
+        row = accounts.account_by_key(session, key)
+    if not _is_password(row, attempt.password) or row is None or row.disabled_at is not None:
+        return Refusal.WRONG
+    with world.transaction("write") as session:
+        if row.totp_secret and not _is_second_factor(session, row, attempt.code, world.wall()):
+            return Refusal.CODE
+        entered = _open(world, session, row, attempt)
+        accounts.note(session, Deed(world.wall(), row.address, "log_in", account_id=row.id))
+        accounts.forget_expired(session, world.wall())
+        return entered
+
+
+def _may_try(session: Session, key: str, network: str, wall: Instant) -> bool:
+    """Both buckets are asked, so that neither tells about the other."""
+    address = take_token(session, "login", blake2b(key.encode(), digest_size=16).hexdigest(), PER_ADDRESS, wall)
+    place = take_token(session, "login-net", network or "unknown", PER_NETWORK, wall)
+    return address and place
+
+
+def _is_password(row: AccountRow | None, password: str) -> bool:
+    try:
+        hasher().verify(row.password if row is not None else _nobodys_hash(), password[:1_000])
+    except (VerifyMismatchError, InvalidHashError):
+        return False
+    return row is not None
+
+
+def _is_second_factor(session: Session, row: AccountRow, code: str, wall: Instant) -> bool:
+    code = code.strip().replace(" ", "").replace("-", "").translate(_LATIN)
+    step = step_of(row.totp_secret, code, wall)
+    if step is not None:
+        return accounts.take_step(session, row.id, step)
+    return len(code) == 16 and accounts.take_recovery_code(session, row.id, recovery_digest(row.id, code))
+
+
+_LATIN = {0x06F0 + digit: str(digit) for digit in range(10)} | {0x0660 + digit: str(digit) for digit in range(10)}
+
+
+def step_of(secret: str, code: str, wall: Instant) -> int | None:
+    """The step a code belongs to: the present one, or one to either side; None when it is wrong."""
+    totp = pyotp.TOTP(secret)
+    now = wall // STEP
+    fitting = (step for step in (now, now - 1, now + 1) if hmac.compare_digest(totp.at(step * 30), code))
+    return next(fitting, None)
+
+
+def recovery_digest(account_id: int, code: str) -> bytes:
+    return blake2b(f"{account_id}:{code.casefold()}".encode(), digest_size=32, person=b"parvar recovery").digest()
+
+
+def _open(world: World, session: Session, row: AccountRow, attempt: Attempt) -> Entered:
+    token, wall = new_token(world), world.wall()
+    opened = NewSession(digest_of(token), row.id, wall, wall + SESSION_FOR, attempt.agent, attempt.network[:16])
+    accounts.open_session(session, opened)
+    return Entered(token, row.id)
+
+
+# ── Being in ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """A visitor with a session: until when the password counts as just given."""
+
+    visitor: Visitor
+    proved_until: Instant
+
+
+def inside(world: World, token: str) -> Inside | None:
+    """Who a cookie belongs to; None when the session is over."""
+    if not token or len(token) > 100:
+        return None
+    wall, digest = world.wall(), digest_of(token)
+    with world.transaction("read") as session:
+        found = accounts.session_of(session, digest, wall)
+        if found is None or found[0].seen_at < wall - IDLE_FOR:
+            return None
+        opened, row = found
+    if opened.seen_at < wall - SEEN_EVERY:
+        _touch(world, digest, wall)
+    visitor = Visitor(row.name or row.address, Role(row.role), row.id, digest, row.address)
+    return Inside(visitor, opened.proved_at + PROVED_FOR)
+
+
+def _touch(world: World, digest: bytes, wall: Instant) -> None:
+    with world.transaction("write") as session:
+        found = accounts.session_of(session, digest, wall)
+        if found is not None:
+            found[0].seen_at = wall
+
+
+def prove(world: World, visitor: Visitor, password: str, network: str) -> bool:
+    """Give the password once more, for what is dangerous. Throttled like logging in."""
+    with world.transaction("write") as session:
+        row = accounts.account(session, visitor.account_id)
+        if row is None or not _may_try(session, row.address_key, network, world.wall()):
+            return False
+    if not _is_password(row, password):
+        return False
+    with world.transaction("write") as session:
+        found = accounts.session_of(session, visitor.session, world.wall())
+        if found is not None:
+            found[0].proved_at = world.wall()
+    return True
+
+
+def log_out(world: World, visitor: Visitor) -> None:
+    with world.transaction("write") as session:
+        accounts.close_sessions(session, visitor.account_id, only=visitor.session)
+        accounts.note(session, Deed(world.wall(), visitor.address, "log_out", account_id=visitor.account_id))
+
+
+LINK_FOR = HOUR

@@ -43,13 +43,13 @@ Given = Mapping[str, Sequence[str]]
 def blueprint(parts: Parts) -> Blueprint:
     pages = Blueprint("boxes", __name__)
     desk = Desk(parts)
-    pages.add_url_rule("/b/<key>", "show", desk.show, methods=["GET"])
-    pages.add_url_rule("/b/<key>", "take", desk.take, methods=["POST"])
-    pages.add_url_rule("/b/<key>", "ask", desk.preflight, methods=["OPTIONS"], provide_automatic_options=False)
+    pages.add_url_rule("/b/<key>", "show", desk.show, methods=["GET"], provide_automatic_options=False)
+    pages.add_url_rule("/b/<key>", "take", desk.take, methods=["POST"], provide_automatic_options=False)
     for name in ("more", "again", "count"):
         rule = f"/b/<key>/{name}"
-        pages.add_url_rule(rule, name, getattr(desk, name), methods=["POST"])
-        pages.add_url_rule(rule, f"ask_{name}", desk.preflight, methods=["OPTIONS"], provide_automatic_options=False)
+        pages.add_url_rule(rule, name, getattr(desk, name), methods=["POST"], provide_automatic_options=False)
+    for rule in ("/b/<key>", "/b/<key>/more", "/b/<key>/again", "/b/<key>/count"):
+        pages.add_url_rule(rule, "preflight", desk.preflight, methods=["OPTIONS"], provide_automatic_options=False)
     pages.add_url_rule("/b/<key>/face", "face", desk.face, methods=["GET"])
     pages.add_url_rule("/b/<key>/qr.svg", "qr", desk.qr, methods=["GET"])
     pages.add_url_rule("/b/<key>/looks.css", "looks", desk.looks, methods=["GET"])
@@ -237,7 +237,7 @@ class Desk:
             told = json.loads(request.get_data(cache=False) or b"{}")
         except (ValueError, RecursionError):
             abort(400)
-        if not isinstance(told, dict) or told.get("metric") not in METRICS:
+        if not isinstance(told, dict) or str(told.get("metric")) not in METRICS:
             abort(400)
         visit = visitors.visit_of(self._parts, {key: str(value) for key, value in told.items()})
         seen = BoxSeen(box.key, told["metric"], visit.arms, page_key(visit.page), visit.source)

@@ -48,7 +48,7 @@ def looks_of(theme: Theme) -> Looks:
         ink = max((INK, PAPER), key=lambda one: contrast(ground or PAPER, one)) if ground else ""
     if ground and not ink:
         ink = max((INK, PAPER), key=lambda one: contrast(ground, one))
-    on_accent = max(("#ffffff", "#10201a"), key=lambda one: contrast(accent, one))
+    on_accent = max(("#ffffff", "#000000"), key=lambda one: contrast(accent, one))
     return Looks(
         accent, on_accent, ground, ink if ground else "", theme.radius or "10px", theme.font or "site", theme.image
     )

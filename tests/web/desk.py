@@ -11,8 +11,10 @@ from typing import Any
 from sqlalchemy import select, update
 from werkzeug.test import Client, TestResponse
 
+from app.core.facts import Value
 from app.core.instants import SECOND
 from app.links import Pass
+from app.store.codec import value_of
 from app.store.engine import Database
 from app.store.events import EventRow
 from app.store.ledgers import BoxCountRow
@@ -42,7 +44,7 @@ class Desk:
         self.client = Client(create_app(self.parts))
 
     def get(self, path: str, **more: Any) -> TestResponse:
-        return self.client.get(path, **more)
+        return self.client.get(path, buffered=True, **more)
 
     def post(self, path: str, data: Any = None, **more: Any) -> TestResponse:
         return self.client.post(path, data=data, **more)
@@ -121,9 +123,9 @@ class Desk:
         rows = self.rows(ConsentRow, ConsentRow.subscriber_id == self.person(address).id)
         return [(row.kind, row.answer) for row in sorted(rows, key=lambda row: row.id)]
 
-    def attributes(self, address: str) -> dict[str, str]:
+    def attributes(self, address: str) -> dict[str, Value]:
         rows = self.rows(AttributeRow, AttributeRow.subscriber_id == self.person(address).id)
-        return {row.key: row.text or str(row.number) for row in rows}
+        return {row.key: value_of(row.text, row.number, row.sort) for row in rows}
 
     def tags(self, address: str) -> set[str]:
         return {row.tag for row in self.rows(TagRow, TagRow.subscriber_id == self.person(address).id)}

@@ -100,6 +100,16 @@ storage: session
 {rules}
 origins: [https://shop.example.com]
 """
+CAMPAIGN = """
+campaign: welcome
+title: "Welcome"
+owner: leila@example.com
+state: live
+enter: {box: book}
+sequences:
+  any:
+    - send: book/deliver
+"""
 MAIL = "---\nsubject: {subject}\nservice: true\n---\nHello {{{{ subscriber.first_name or 'there' }}}}, {body}\n"
 
 
@@ -107,6 +117,7 @@ def sources() -> dict[str, str]:
     found = {
         "campaigns/site.yaml": SITE,
         "campaigns/ladder.yaml": LADDER,
+        "campaigns/welcome.yaml": CAMPAIGN,
         "campaigns/boxes/book.yaml": PLAIN,
         "campaigns/boxes/full.yaml": FULL,
         "campaigns/boxes/single.yaml": SINGLE,
@@ -121,7 +132,7 @@ def sources() -> dict[str, str]:
         (
             "tested",
             "inline",
-            'experiment: {id: faces, control: 0%, arms: {a: {share: 100%, title: {en: "Another face", fa: "روی دیگر"}}}}',
+            'experiment: {id: faces, control: 0%, arms: {a: {share: 100%, title: "Another face"}}}',
         ),
         ("controlled", "inline", "experiment: {id: none, control: 100%, arms: {a: {share: 0%}}}"),
     ):

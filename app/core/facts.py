@@ -104,6 +104,14 @@ class FactLog:
     def __hash__(self) -> int:
         return hash(tuple(sorted(self._by_kind)))
 
+    def only(self, kinds: frozenset[FactKind]) -> FactLog:
+        """This log without the kinds nobody asks for; the log itself when it has no others."""
+        if self._by_kind.keys() <= kinds:
+            return self
+        fewer = FactLog()
+        fewer._by_kind = {kind: facts for kind, facts in self._by_kind.items() if kind in kinds}
+        return fewer
+
     def plus(self, facts: Iterable[Fact]) -> FactLog:
         """This log and more facts; a fact already known (same id) changes nothing."""
         grouped: dict[FactKind, list[Fact]] = {}

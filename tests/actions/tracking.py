@@ -1,4 +1,4 @@
-"""A house for the tests of tracking: a small published site, people with mails, a spool, and a clock that stands still."""
+"""A house for the tests of tracking: a small published site, people with mails, a spool, a clock that stands still."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.actions.shelf import Shelf
 from app.actions.track import ingest_all, judge_all
+from app.actions.track.ingest import keep, take
 from app.core.facts import Fact as CoreFact
 from app.core.facts import FactKind as CoreKind
 from app.core.instants import SECOND, Instant
@@ -18,7 +19,7 @@ from app.core.person import MailClass, MessageState
 from app.core.subscriber import SubscriberState
 from app.core.verdicts import Request
 from app.disk.spool import Fact, FactKind, Spool
-from app.disk.spool_reader import SpoolReader
+from app.disk.spool_reader import Batch, SpoolReader
 from app.disk.touches import MailTouch, touch_fact
 from app.disk.visits import PageFact, page_fact
 from app.links import Key, Links
@@ -124,6 +125,8 @@ class House:
     def __post_init__(self) -> None:
         numbers = count(1)
         self.new_id: Callable[[], bytes] = lambda: next(numbers).to_bytes(16, "big")
+        facts = count(1)
+        self.fact_id: Callable[[], bytes] = lambda: b"fact" + next(facts).to_bytes(12, "big")
         self.links = Links((Key(1, b"k" * 32),), "https://example.com", "https://t.example.com")
         settings = Settings("sqlite://", "x" * 32, "https://example.com", self.folder)
         self.world = World(settings, self.database, self.links, self.clock, self.clock, self.new_id, lambda: 0.0)
@@ -135,6 +138,16 @@ class House:
             mail = NewMail("welcome/first", "en", "d1", "{}", json.dumps(LINKS), is_service=False)
             releases.publish(session, NewRelease("r1", self.files, {}, (mail,)), START)
             self.version = session.scalars(select(MailVersionRow.id)).one()
+
+    def publish(self, files: dict[str, str]) -> None:
+        """Make another set of files live."""
+        self.files = files
+        with self.session("write") as session:
+            releases.publish(session, NewRelease(f"r{len(files)}", files, {}, ()), self.clock())
+
+    def token(self, mail: int) -> str:
+        """What a link of this mail hands to the page it leads to."""
+        return self.links.mail_token(mail, self.version)
 
     def session(self, intent: Intent = "read"):  # type: ignore[no-untyped-def]
         return self.world.transaction(intent)
@@ -179,18 +192,26 @@ class House:
 
     def click(self, mail: int, link: int = 0, network: str = HOME, agent: str = BROWSER, **more: str) -> Fact:
         touch = MailTouch(mail, self.version, link, agent, network, more.get("label", ""), _request(more))
-        return touch_fact(FactKind.CLICK, self.clock(), self.new_id(), touch)
+        return touch_fact(FactKind.CLICK, self.clock(), self.fact_id(), touch)
 
     def open(self, mail: int, network: str = HOME, agent: str = BROWSER, **more: str) -> Fact:
         touch = MailTouch(mail, self.version, 0, agent, network, more.get("label", ""), _request(more))
-        return touch_fact(FactKind.OPEN, self.clock(), self.new_id(), touch)
+        return touch_fact(FactKind.OPEN, self.clock(), self.fact_id(), touch)
 
     def page(self, path: str, **more: object) -> Fact:
         blank = PageFact("https://shop.example.com", path, "", (), "", "", BROWSER, HOME, "", "en")
-        return page_fact(self.clock(), self.new_id(), blank._replace(**more))  # type: ignore[arg-type]
+        return page_fact(self.clock(), self.fact_id(), blank._replace(**more))  # type: ignore[arg-type]
 
     def tell(self, *facts: Fact) -> None:
         self.spool.append(*facts)
+
+    def take(self, facts: Sequence[Fact]) -> None:
+        """Facts straight into the store, past the disk."""
+        with self.session() as session:
+            shelved = self.shelf.look(session)
+            assert shelved is not None
+            taken = take(self.world, session, shelved, facts)
+        keep(self.world, NODE, Batch((), (), ()), taken)
 
     def ingest(self) -> int:
         return ingest_all(self.world, self.shelf, self.reader, NODE)

@@ -51,7 +51,7 @@ def ingest(world: World, shelf: Shelf, reader: SpoolReader, node: str, limit: in
         if not batch or shelved is None:
             return Ingested()
         taken = take(world, session, shelved, batch.facts)
-    new = _keep(world, node, batch, taken)
+    new = keep(world, node, batch, taken)
     for segment in batch.finished:
         reader.delete(segment)
     if batch.finished:
@@ -98,7 +98,7 @@ def _moved(fact: Fact, shift: Span) -> Fact:
     return fact if fact.kind == FactKind.BOX else fact._replace(at=fact.at + shift)
 
 
-def _keep(world: World, node: str, batch: Batch, taken: Taken) -> int:
+def keep(world: World, node: str, batch: Batch, taken: Taken) -> int:
     """Rows, counters and positions in one transaction."""
     now = world.now()
     with world.transaction("write") as session:

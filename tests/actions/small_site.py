@@ -13,6 +13,7 @@ from app.actions.inspect import Inspection, inspect
 from app.actions.rehearse.cast import Actor
 from app.actions.rehearse.stage import Stage
 from app.core.facts import Fact, FactKind, Fields
+from app.core.instants import SECOND
 from app.core.scenario import Moment, Person, Scenario
 from app.core.windows import Clock
 
@@ -79,11 +80,13 @@ subject: {subject}
 preheader: A line
 ---
 Hello, [read on](https://example.com/read){{name=read}}.
-
-{{{{ site.postal_address }}}} [leave]({{{{ links.unsubscribe }}}})
+"""
+LAYOUT = """<html><body>{% block content %}{% endblock %}
+<p>{{ site.postal_address }} <a href="{{ links.unsubscribe }}">leave</a></p></body></html>
 """
 CONFIRM = """---
 subject: Please confirm
+service: true
 preheader: One click
 ---
 [Confirm]({{ links.confirm }})
@@ -95,7 +98,7 @@ def sources_of(campaigns: Mapping[str, str], site: str = SITE, ladder: str = LAD
     sources = {"campaigns/site.yaml": site, "campaigns/ladder.yaml": ladder, "campaigns/boxes/book.yaml": BOX}
     sources |= {f"campaigns/{key}.yaml": text for key, text in campaigns.items()}
     sources |= {f"email_templates/{name}.md": LETTER.format(subject=f"Mail {name}") for name in MAILS}
-    return sources | {"email_templates/system/confirm.md": CONFIRM}
+    return sources | {"email_templates/system/confirm.md": CONFIRM, "email_templates/layouts/base.html": LAYOUT}
 
 
 _read: dict[str, Inspection] = {}
@@ -113,10 +116,10 @@ def site_with(*campaigns: str, site: str = SITE, ladder: str = LADDER) -> Inspec
     return _read[key]
 
 
-def play(inspection: Inspection, start: str = "2026-11-01", at: Clock = Clock(10)) -> Stage:
+def play(inspection: Inspection, start: str = "2026-11-01", hour: int = 10) -> Stage:
     """A stage with this site live."""
     person = Person("nobody", "nobody@example.com")
-    return Stage(inspection, Scenario("test", "a test", Moment(start, at), person, ()))
+    return Stage(inspection, Scenario("test", "a test", Moment(start, Clock(hour)), person, ()))
 
 
 class Player(Actor):
@@ -134,10 +137,12 @@ class Player(Actor):
         return self
 
     def does(self, kind: FactKind, name: str = "", fields: Fields | None = None, value: int = 0) -> None:
+        self.stage.run_to(self.stage.clock + SECOND)
         fact = Fact(self.stage.new_id(), kind, self.stage.clock, name=name, fields=fields or {}, value=value)
         self.record(fact)
 
     def clicks(self, mail: str) -> None:
+        self.stage.run_to(self.stage.clock + SECOND)
         self.record(replace(self.about(mail, FactKind.CLICKED), link="read"))
 
     def leaves(self) -> None:

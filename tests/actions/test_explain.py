@@ -155,7 +155,7 @@ def test_english_names_the_file_and_the_line(stage: Stage) -> None:
     people_on(stage)
     told = lines(ask(stage, "alice@example.com", "b"), "en")
     assert told[0].startswith("Alice has not got b yet. It leaves Tue 3 Nov 09:30 (Tehran)")
-    assert any("✗ step" in line and "welcome.yaml:9" in line for line in told)
+    assert any("✗ step" in line and "welcome.yaml:10" in line for line in told)
 
 
 def test_nobody_and_nothing_are_said_so(stage: Stage) -> None:

@@ -72,7 +72,7 @@ def explain(world: World, shelf: Shelf, asked: Question) -> Explanation | NotKno
             return NotKnown("nothing is published yet")
         card = _find(session, asked.who)
         if card is None:
-            return NotKnown(f"nobody here has the address {asked.who}")
+            return NotKnown(f"nobody here is {asked.who!s}" if isinstance(asked.who, str) else "nobody of that id")
         return _Teller(session, shelved, card, asked, world.now()).tell()
 
 
@@ -132,7 +132,7 @@ class _Teller:
 
     def _about(self, key: str, mail: str) -> Explanation:
         reasons = dossiers.reasons(self._session, self._card.id, key, self._at)
-        run = self._run_for(key, mail)
+        run = self._run_for(key)
         release = next((r.release for r in reversed(reasons) if run is None or r.run == run.id), 0)
         workspace = self._workspace(release)
         campaign = workspace.campaigns.get(key) or self._shelved.book.campaigns[key]
@@ -149,8 +149,8 @@ class _Teller:
         told = replace(self._told(mail or key), campaign=key, checks=checks_of(case), wakes=_wakes(campaign))
         return self._judged(told, mail, run)
 
-    def _run_for(self, key: str, mail: str) -> RunCard | None:
-        """The run meant: a live one, else the one that sent the mail, else the last."""
+    def _run_for(self, key: str) -> RunCard | None:
+        """The run meant: a live one, else the last."""
         mine = [run for run in self._runs if run.campaign == key]
         live = [run for run in mine if run.state != "ended" or (run.ended_at or 0) > self._at]
         return (live or mine)[-1] if mine else None

@@ -1,7 +1,6 @@
 """Verdicts that change: what is corrected, what is left alone, and that the counters always say what the facts say."""
 
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -217,7 +216,7 @@ STORIES = st.lists(
         st.integers(0, 3),  # which link, 3 with an even gap is an open
         st.sampled_from(NETWORKS),
         st.sampled_from((BROWSER, BROWSER, SCANNER)),
-        st.integers(0, 40),  # tenths of a second, or more, since the last
+        st.sampled_from((0, 5, 15, 40, 90, 300, 1_000)),  # tenths of a second since the last
         st.booleans(),  # judge and decide in between
     ),
     min_size=1,
@@ -240,7 +239,7 @@ def tell_all(house: House, story: list[Told], *, at_once: bool) -> None:
     drain(house.world, house.shelf)
     held: list[Fact] = []
     for mail, link, network, agent, gap, works in story:
-        house.clock.advance(gap * gap * SECOND // 10)
+        house.clock.advance(gap * SECOND // 10)
         make = house.open if link == 3 and gap % 2 == 0 else house.click
         fact = (
             make(mails[mail], network=network, agent=agent)
@@ -290,9 +289,3 @@ def test_judging_bit_by_bit_ends_where_judging_all_at_once_does(
     assert outcome(bit_by_bit) == before
     bit_by_bit.close()
     at_once.close()
-
-
-def test_the_story_of_the_property_has_time_to_unfold() -> None:
-    gaps = [gap * gap / 10 for gap in range(41)]
-    assert all(later > earlier for earlier, later in pairwise(gaps))
-    assert gaps[4] < 2 < gaps[10] < 60 < gaps[40]

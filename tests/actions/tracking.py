@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -149,7 +150,7 @@ class House:
         """What a link of this mail hands to the page it leads to."""
         return self.links.mail_token(mail, self.version)
 
-    def session(self, intent: Intent = "read"):  # type: ignore[no-untyped-def]
+    def session(self, intent: Intent = "read") -> AbstractContextManager[Session]:
         return self.world.transaction(intent)
 
     # ── People and mails ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -36,12 +36,12 @@ def drawn(secret: bytes, domain: Draw, campaign: str, name: str, public_id: byte
 
 def chance(secret: bytes, name: str, public_id: bytes, share: float) -> bool:
     """Whether `chance('share', 'name')` takes this person: the same people wherever the name is used."""
-    return drawn(secret, Draw.CHANCE, "", name, public_id) < _bound(share)
+    return drawn(secret, Draw.CHANCE, "", name, public_id) < bound(share)
 
 
 def is_held_out(secret: bytes, campaign: str, public_id: bytes, share: float) -> bool:
     """Whether this person's runs of a campaign are ghosts, for a holdout of `share` (0..1)."""
-    return drawn(secret, Draw.HOLDOUT, campaign, "", public_id) < _bound(share)
+    return drawn(secret, Draw.HOLDOUT, campaign, "", public_id) < bound(share)
 
 
 def staggered(secret: bytes, campaign: str, step: str, public_id: bytes, span: int) -> int:
@@ -66,5 +66,6 @@ def _millionths(share: float) -> int:
     return round(share * _MILLION)
 
 
-def _bound(share: float) -> int:
+def bound(share: float) -> int:
+    """Numbers below this are the share: what `drawn` is compared with, in the database too."""
     return _millionths(share) * _SPACE // _MILLION

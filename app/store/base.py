@@ -6,6 +6,7 @@ Owns `db` and `Base`. `db.session` is not used anywhere: transactions come from 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 from typing import Annotated, Any, TypeAlias, cast
 
 from flask_sqlalchemy import SQLAlchemy
@@ -33,6 +34,20 @@ Key16 = Annotated[bytes, mapped_column(LargeBinary(16))]
 def clean(text: str) -> str:
     """A text as the store keeps it: in NFC, which conditions compare by, and without the NUL PostgreSQL refuses."""
     return text if text.isascii() and "\0" not in text else unicodedata.normalize("NFC", text.replace("\0", ""))
+
+
+BETWEEN = "\x1f"
+"""Stands around every text of a list, so that one can be looked for in SQL. No text of ours holds it."""
+
+
+def listed(texts: Iterable[str]) -> str:
+    """A list of texts as one column; an empty one is an empty text."""
+    cleaned = [clean(text).replace(BETWEEN, "") for text in texts]
+    return f"{BETWEEN}{BETWEEN.join(cleaned)}{BETWEEN}" if cleaned else ""
+
+
+def unlisted(text: str) -> tuple[str, ...]:
+    return tuple(text[1:-1].split(BETWEEN)) if text else ()
 
 
 class Base(DeclarativeBase):

@@ -14,8 +14,8 @@ from sqlalchemy import Row
 
 from app.core.facts import NO_FIELDS, Fact, FactKind, Fields, RunKey, Value
 from app.core.person import Bucket, Cursor
-from app.store.base import clean
-from app.store.events import BETWEEN, EventRow
+from app.store.base import clean, listed, unlisted
+from app.store.events import EventRow
 
 
 def dumps(value: object) -> str:
@@ -68,7 +68,7 @@ def fact_of(row: EventRow | Row[Any], run: RunKey | None) -> Fact:
         path=row.path,
         run=run,
         value=row.value,
-        products=tuple(row.products[1:-1].split(BETWEEN)) if row.products else (),
+        products=unlisted(row.products),
         fields=fields_from_json(row.payload),
         is_human=row.verdict in ("", "human"),
         is_quiet=row.is_quiet,
@@ -115,7 +115,7 @@ def stored(value: Value) -> Stored:
         case str():
             return Stored(text=clean(value), number=None, sort="text")
         case tuple():
-            return Stored(text=dumps([clean(each) for each in value]), number=None, sort="list")
+            return Stored(text=listed(value), number=None, sort="list")
 
 
 def value_of(text: str | None, number: float | None, sort: str) -> Value:
@@ -127,6 +127,6 @@ def value_of(text: str | None, number: float | None, sort: str) -> Value:
         case "float":
             return float(number or 0.0) if text is None else float(text)
         case "list":
-            return tuple(json.loads(text or "[]"))
+            return unlisted(text or "")
         case _:
             return text or ""

@@ -7,6 +7,7 @@ IMMEDIATE, so that reading first and writing after never fails with a stale snap
 
 from __future__ import annotations
 
+import hmac
 import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -104,8 +105,14 @@ def _gate_of(engine: Engine) -> Gate | None:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None
+    connection.create_function("hmac_sha256", 3, _hmac, deterministic=True)
     for pragma in _PRAGMAS:
         connection.execute(pragma)
+
+
+def _hmac(key: bytes, before: bytes, after: bytes) -> bytes:
+    """What PostgreSQL can make of its own sha256; store/clauses asks it for lasting draws."""
+    return hmac.digest(key, before + after, "sha256")
 
 
 def _begin_sqlite(connection: Connection) -> None:

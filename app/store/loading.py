@@ -55,7 +55,7 @@ from app.store.messages import MessageRow
 from app.store.people import AttributeRow, ConditionTimerRow, OfferEndRow, SegmentMemberRow, SubscriberRow, TagRow
 from app.store.runs import CandidateRow, FinishedRow, RunRow
 
-NEWEST = 500
+NEWEST = 1_000
 """So many of the newest facts of one kind, and of the newest messages, are seen of one person."""
 
 _ENDED = RunState.ENDED.value

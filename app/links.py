@@ -28,6 +28,7 @@ _MAIL: Final = struct.Struct(">BQI")
 _PERSON: Final = struct.Struct(">B16sQ")
 _PASS: Final = struct.Struct(">B16sQI")
 _FRIEND: Final = struct.Struct(">B16s")
+_END: Final = struct.Struct(">BQ")
 _FORM: Final = struct.Struct(">BQ16s")
 _BOUNCE: Final = struct.Struct(">BQB")
 
@@ -51,6 +52,8 @@ class Kind(StrEnum):
     MAGNET = "magnet"
     IDENTITY = "identity"
     REFERRAL = "referral"
+    COUNTDOWN = "countdown"
+    OFFER = "offer"
     FORM = "form"
     BOUNCE = "bounce"
 
@@ -67,6 +70,8 @@ _TAG: Final = {
     Kind.MAGNET: 10,
     Kind.IDENTITY: 10,
     Kind.REFERRAL: 7,
+    Kind.COUNTDOWN: 8,
+    Kind.OFFER: 10,
     Kind.FORM: 11,
     Kind.BOUNCE: 10,
 }
@@ -145,6 +150,15 @@ class BounceRef:
 
 
 @dataclass(frozen=True, slots=True)
+class OfferRef:
+    """An offer as a mail told it: its key, the code, and the end (None: it has none)."""
+
+    offer: str
+    code: str
+    ends_at: Instant | None
+
+
+@dataclass(frozen=True, slots=True)
 class Links:
     """All our links. The first key signs, every key verifies; addresses are given without a trailing slash.
 
@@ -197,8 +211,8 @@ class Links:
         """The mail as a page in the browser."""
         return f"{self.base_url}/v/{self._mail(Kind.VIEW, message, version)}"
 
-    def survey_url(self, message: int, version: int, answer: int) -> str:
-        """A page with answer number `answer` already chosen; a button there records it."""
+    def survey_url(self, message: int, version: int, answer: int | str) -> str:
+        """A page with an answer already chosen, a number of the scale or an option's key; a button there records it."""
         return f"{self.base_url}/s/{self._mail(Kind.SURVEY, message, version)}/{answer}"
 
     def read_mail(self, token: str) -> MailRef | None:
@@ -258,6 +272,34 @@ class Links:
         """The public id of the person whose link a friend followed."""
         body = self._open(Kind.REFERRAL, token)
         return None if body is None or len(body) != _FRIEND.size else body[1:]
+
+    # Offers: nobody is named, so nobody can be told apart.
+
+    def countdown_url(self, ends_at: Instant, locale: str) -> str:
+        """The picture of the time left until an instant, kept to whole seconds and rounded up."""
+        body = _END.pack(self.keys[0].number, -(-ends_at // SECOND)) + locale.encode()
+        return f"{self.base_url}/countdown/{_spell(self._seal(Kind.COUNTDOWN, body))}.png"
+
+    def read_countdown(self, token: str) -> tuple[Instant, str] | None:
+        """The end and the locale."""
+        body = self._open(Kind.COUNTDOWN, token)
+        if body is None or len(body) < _END.size:
+            return None
+        return _END.unpack_from(body)[1] * SECOND, body[_END.size :].decode()
+
+    def offer_url(self, offer: str, code: str, ends_at: Instant | None) -> str:
+        """Where an offer is used; after its end another page. 0 stands for an offer without an end."""
+        seconds = 0 if ends_at is None else -(-ends_at // SECOND)
+        body = _END.pack(self.keys[0].number, seconds) + f"{offer}\n{code}".encode()
+        return f"{self.base_url}/g/{_spell(self._seal(Kind.OFFER, body))}"
+
+    def read_offer(self, token: str) -> OfferRef | None:
+        body = self._open(Kind.OFFER, token)
+        if body is None or len(body) < _END.size:
+            return None
+        offer, _, code = body[_END.size :].decode().partition("\n")
+        seconds = _END.unpack_from(body)[1]
+        return OfferRef(offer, code, seconds * SECOND if seconds else None)
 
     # Passes: links with an end.
 

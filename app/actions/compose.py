@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
+from app.actions.offers import Given
+from app.actions.promises import Asking, Reading, offer_values, surveys_of
 from app.actions.shelf import Shelved
 from app.core.boxes import Box
 from app.core.facts import Fields
@@ -71,9 +73,20 @@ def _best(versions: Mapping[str, int], locale: str, locales: tuple[str, ...]) ->
     return next(iter(versions.values()), None)
 
 
-def compose(world: World, shelved: Shelved, letter: Letter, chosen: Chosen) -> Message:
-    """Write the message. Raises RenderFault or UnsendableAddress (app.mail) when it cannot be written."""
-    return render(chosen.mail, recipient_of(shelved, letter), _context(world, shelved, letter, chosen))
+def compose(world: World, shelved: Shelved, letter: Letter, chosen: Chosen, given: Given | None = None) -> Message:
+    """Write the message; `given` is what it may promise of its offer.
+
+    Raises RenderFault or UnsendableAddress (app.mail) when it cannot be written.
+    """
+    context = _context(world, shelved, letter, chosen)
+    locale = chosen.mail.locale or letter.locale or shelved.book.site.locales[0]
+    if given is not None:
+        context = replace(
+            context, offer=offer_values(world.links, shelved.book.site, given, Reading(locale, letter.timezone))
+        )
+    if "survey" in chosen.mail.names:
+        context = replace(context, surveys=surveys_of(world.links, shelved, letter, Asking(chosen.id, locale)))
+    return render(chosen.mail, recipient_of(shelved, letter), context)
 
 
 def recipient_of(shelved: Shelved, letter: Letter) -> Recipient:
@@ -126,7 +139,8 @@ def site_values(site: Site, locale: str) -> dict[str, Value]:
 
 
 def _root(letter: Letter) -> dict[str, Value]:
-    return {"stage": letter.stage, "kind": letter.kind, "run": {"campaign": letter.campaign}}
+    root: dict[str, Value] = {"stage": letter.stage, "kind": letter.kind, "run": {"campaign": letter.campaign}}
+    return {**root, "notice": dict(letter.data)} if letter.mail_class is MailClass.TEAM and letter.data else root
 
 
 def _return_path(world: World, letter: Letter) -> str:

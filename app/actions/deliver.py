@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from app.actions.compose import Chosen, MailShelf, compose
 from app.actions.door import leaving
+from app.actions.offers import AGAIN_AFTER, NOTHING, Prepared, keep_clocks, prepare
 from app.actions.outcomes import Verdict, verdict_of
 from app.actions.shelf import Shelf, Shelved
 from app.core.delivery import Answer, Go, Never, NotYet
@@ -48,6 +49,8 @@ class Load:
     shelved: Shelved
     letters: list[tuple[Letter, Chosen]]
     began: float
+    promised: Prepared = NOTHING
+    """What the letters with an offer may say of it."""
     settled: list[Settlement] = field(default_factory=list)
     bodies: dict[int, bytes] = field(default_factory=dict)
     """Message → what was sent, compressed, for those who look at it later."""
@@ -110,10 +113,12 @@ class Courier:
             answers = leaving(session, shelved, [claim.id for claim in claimed], now)
             go = self._turned_away(session, claimed, answers, now)
             found = letters(session, [claim.id for claim in go])
+            promised = prepare(self._world, session, shelved, found)
+            found = self._without_promise(session, found, promised, now)
             chosen = [(letter, self._mails.choose(session, shelved, letter.mail, letter.locale)) for letter in found]
             self._park(session, [letter for letter, version in chosen if version is None], now)
         ready = [(letter, version) for letter, version in chosen if version is not None]
-        return (Load(shelved, ready, self._world.monotonic()) if ready else None), len(claimed)
+        return (Load(shelved, ready, self._world.monotonic(), promised) if ready else None), len(claimed)
 
     def _turned_away(
         self, session: Session, claimed: Sequence[Claim], answers: dict[int, Answer], now: Instant
@@ -133,6 +138,23 @@ class Courier:
         settled = claims.settle(session, self._owner, ended)
         people.wake(session, {each.subscriber_id for each in settled}, now)
         return go
+
+    def _without_promise(self, session: Session, found: list[Letter], promised: Prepared, now: Instant) -> list[Letter]:
+        """A mail that could not keep its promise does not leave: it waits for a code, or is skipped with the reason."""
+        if not promised.held and not promised.skipped:
+            return found
+        held = [Claim(letter.id, letter.claim_no) for letter in found if letter.id in promised.held]
+        claims.give_back(session, self._owner, held, now + AGAIN_AFTER)
+        ended = [
+            claims.Settlement(
+                letter.id, letter.claim_no, MessageState.SKIPPED, now, promised.skipped[letter.id], counts=False
+            )
+            for letter in found
+            if letter.id in promised.skipped
+        ]
+        settled = claims.settle(session, self._owner, ended)
+        people.wake(session, {each.subscriber_id for each in settled}, now)
+        return [each for each in found if each.id not in promised.held and each.id not in promised.skipped]
 
     def _park(self, session: Session, lost: Sequence[Letter], now: Instant) -> None:
         parked = [
@@ -171,7 +193,7 @@ class Courier:
         def body() -> bytes:
             if is_stopped:
                 raise NoBody("asked_again")
-            message = compose(self._world, load.shelved, letter, version)
+            message = compose(self._world, load.shelved, letter, version, load.promised.given.get(letter.id))
             with load.lock:
                 load.bodies[letter.id] = zlib.compress(message.html.encode(), 1)
             return message.data
@@ -230,6 +252,8 @@ class Courier:
             changed = claims.settle(session, self._owner, rows)
             claims.record_attempts(session, [self._attempt(letter, v, s, now) for letter, v, s in verdicts])
             sent = {each.id for each in changed if each.state is MessageState.SENT}
+            left = sent | {each.id for each in changed if each.state is MessageState.UNCERTAIN}
+            keep_clocks(session, [by_id[id_] for id_ in sorted(left)])
             bodies.keep(session, {key: blob for key, blob in load.bodies.items() if key in sent}, now)
             self._suppress(session, [letter for letter, v, _ in verdicts if v.suppresses], now)
             people.wake(session, {each.subscriber_id for each in changed}, now)

@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path
 
 from app.actions.compose import content_values
+from app.actions.notices import NOTICES
 from app.core.campaign import ByEvent, Campaign, Notify, Send
 from app.core.problem import Problem
 from app.core.site import Site
@@ -29,7 +30,9 @@ from app.mail.source import Layouts, MailSource, MailSources, SourceText, read_m
 TEMPLATES = "email_templates/"
 LAYOUTS = "layouts/"
 PERSON_NAMES = frozenset({"subscriber.address", "subscriber.locale"})
-OFFER_NAMES = frozenset({"offer.code", "offer.ends", "offer.title", "offer.gives", "offer.left", "offer.countdown"})
+OFFER_NAMES = frozenset(
+    {"offer.code", "offer.ends", "offer.title", "offer.gives", "offer.left", "offer.countdown", "offer.link"}
+)
 ROOT_NAMES = frozenset({"stage", "kind", "run.campaign"})
 CONTENT_NAMES = frozenset({"testimonial()", "product()", "guarantee()", "articles()"})
 _BUILT_IN_EVENTS = {
@@ -145,6 +148,7 @@ def names_for(workspace: Workspace, mail: str) -> VariableNames:
     always |= {f"subscriber.{key}" for key in site.attributes}
     if mail in {box.confirm_mail for box in workspace.boxes.values()}:
         always |= {"links.confirm"}
+    always |= {f"notice.{word}" for word in NOTICES.get(mail.removeprefix("system/"), ())}
     ways = [frozenset(way) for campaign in workspace.campaigns.values() for way in _ways(workspace, campaign, mail)]
     shared = frozenset.intersection(*ways) if ways else frozenset()
     return VariableNames(always | shared)

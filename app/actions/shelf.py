@@ -108,6 +108,7 @@ def book_of(workspace: Workspace, secret: bytes, digest: str = "") -> Book:
         campaigns=workspace.campaigns,
         digest=digest,
         ladder_digest=ladder_digest(ladder),
+        offers=workspace.offers,
     )
 
 

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from app.core.campaign import Campaign, CampaignState
 from app.core.conditions.view import Rules
 from app.core.instants import Instant
+from app.core.offers import Offer
 from app.core.site import Ladder, Site
 
 
@@ -50,6 +51,7 @@ class Book:
     since: Mapping[str, Instant] = field(default_factory=lambda: MappingProxyType({}))
     """Campaign → when it was first published: it sees no date before that."""
     mails: Mapping[str, MailKnown] = field(default_factory=lambda: MappingProxyType({}))
+    offers: Mapping[str, Offer] = field(default_factory=lambda: MappingProxyType({}))
     is_paused: bool = False
 
     def standing(self, key: str) -> Standing:

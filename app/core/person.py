@@ -63,6 +63,7 @@ class Cursor:
 class Finish(StrEnum):
     DONE = "done"
     REFUSED = "refused"
+    OFFER_ENDED = "offer_ended"
     SKIPPED = "skipped"
     GHOST = "ghost"
 

@@ -13,17 +13,38 @@ from app.store import (
     keys,
     ledgers,
     messages,
+    offers,
     people,
     permissions,
+    products,
+    referrals,
     releases,
     runs,
+    surveys,
     tracking,
     visitors,
     waking,
 )
 from app.store.base import Base
 
-ROOMS = (accounts, events, keys, ledgers, messages, people, permissions, releases, runs, tracking, visitors, waking)
+ROOMS = (
+    accounts,
+    events,
+    keys,
+    ledgers,
+    messages,
+    offers,
+    people,
+    permissions,
+    products,
+    referrals,
+    releases,
+    runs,
+    surveys,
+    tracking,
+    visitors,
+    waking,
+)
 
 
 def metadata() -> MetaData:

@@ -15,6 +15,7 @@ from app.actions.advance import drain
 from app.actions.compose import MailShelf, compose
 from app.actions.door import leave
 from app.actions.inspect import Inspection
+from app.actions.offers import AGAIN_AFTER, Given, keep_clocks, prepare
 from app.actions.publish import Authorship, NotPublished, apply
 from app.actions.shelf import Shelf, Shelved
 from app.core.book import Book, Standing
@@ -23,6 +24,7 @@ from app.core.campaign import Campaign, Choose, If, Split, Step, Steps, Use, Wai
 from app.core.delivery import Go, Never, NotYet
 from app.core.instants import Instant
 from app.core.ladder import earliest_of
+from app.core.offers import CodePool
 from app.core.person import MessageState
 from app.core.scenario import Scenario
 from app.core.windows import Zone, at_local, zone_of
@@ -30,13 +32,16 @@ from app.links import Key, Links
 from app.mail.headers import UnsendableAddress
 from app.mail.message import Message, RenderFault
 from app.settings import Settings
-from app.store import letters, people, queue, releases
+from app.store import letters, offers, people, queue, releases
 from app.store.engine import open_database
+from app.store.letters import Letter
 from app.store.tables import metadata
 from app.world import World
 
 SECRET = b"a story is the same every time 0"
 BASE_URL = "https://parvar.example"
+CODES = 20
+"""So many codes each pool of a story holds."""
 ROUNDS = 10_000
 """More rounds of work than this at one instant are a circle."""
 
@@ -137,6 +142,15 @@ class Stage:
         published = apply(self.world, inspection, Authorship("story"))
         if isinstance(published, NotPublished):
             raise ValueError(str(published.problems[0]))
+        self._fill_pools()
+
+    def _fill_pools(self) -> None:
+        """A story has codes in every pool; they look like the offer they belong to."""
+        shelved = self.shelved()
+        pools = {offer.codes.pool for offer in shelved.workspace.offers.values() if isinstance(offer.codes, CodePool)}
+        with self.world.transaction("write") as session:
+            for pool in sorted(pools):
+                offers.add_codes(session, pool, [f"{pool.upper()}-{number:03}" for number in range(1, CODES + 1)])
 
     def shelved(self) -> Shelved:
         with self.world.transaction("read") as session:
@@ -195,6 +209,17 @@ class Stage:
 
     def _take(self, session: Session, shelved: Shelved, message_id: int) -> None:
         (letter,) = letters.letters(session, [message_id])
+        promised = prepare(self.world, session, shelved, [letter])
+        if message_id in promised.held:
+            queue.put_off(session, message_id, self.clock + AGAIN_AFTER)
+            return
+        if message_id in promised.skipped:
+            queue.settle(session, message_id, MessageState.SKIPPED, self.clock, promised.skipped[message_id])
+            return
+        self._write(session, shelved, letter, promised.given.get(message_id))
+
+    def _write(self, session: Session, shelved: Shelved, letter: Letter, given: Given | None) -> None:
+        message_id = letter.id
         chosen = self.mails.choose(session, shelved, letter.mail, letter.locale)
         if chosen is None:
             queue.settle(session, message_id, MessageState.PARKED, self.clock, "no_such_mail")
@@ -205,7 +230,7 @@ class Stage:
             people.mark_suppressed(session, letter.subscriber_id)
             return
         try:
-            message = compose(self.world, shelved, letter, chosen)
+            message = compose(self.world, shelved, letter, chosen, given)
         except (RenderFault, UnsendableAddress) as fault:
             queue.settle(session, message_id, MessageState.PARKED, self.clock, "not_rendered")
             self.faults.append(str(fault))
@@ -214,6 +239,7 @@ class Stage:
         received = Received(self.clock, letter.mail, letter.address, message, letter.id, letter.offer, is_team)
         self.inbox.append(received)
         queue.settle(session, message_id, MessageState.SENT, self.clock, "")
+        keep_clocks(session, [letter])
 
 
 def _world(stage: Stage) -> World:

@@ -14,6 +14,8 @@ from app.core.consent import refusal
 from app.core.experiment import staggered
 from app.core.instants import HOUR, Instant
 from app.core.nurture.desk import Desk
+from app.core.nurture.offers import offer_end
+from app.core.offering import is_over
 from app.core.pacing import Slot, Solved, earliest, wished
 from app.core.person import (
     RECALLABLE_STATES,
@@ -95,7 +97,13 @@ def _timed(desk: Desk, run: Run, campaign: Campaign, step: MailStep, wanted: Ins
         return Dropped(Code.SKIPPED_LIMIT)
     if solved.at > fresh_until:
         return Dropped(Code.SKIPPED_STALE)
+    if is_over(_offer_end(desk, step), solved.at):
+        return Dropped(Code.OFFER_ENDED)
     return Open(solved.at, "; ".join(map(str, solved.because)), fresh_until)
+
+
+def _offer_end(desk: Desk, step: MailStep) -> Instant | None:
+    return offer_end(desk, step.offer) if isinstance(step, Send) and step.offer else None
 
 
 def _fresh_until(campaign: Campaign, step: MailStep, wanted: Instant) -> Instant:

@@ -13,6 +13,7 @@ from app.core.calendar import CalendarName, parse_date, parse_yearly_day
 from app.core.campaign import Campaign, ForCondition, ForDate, ForDay, ForDays, ForSpan, IfPast, Send, WaitRule
 from app.core.instants import Instant
 from app.core.nurture.desk import Desk
+from app.core.nurture.offers import offer_end
 from app.core.windows import Shift, Workdays, after_days, local, on_date, on_day
 
 
@@ -75,8 +76,11 @@ def _anchor(desk: Desk, campaign: Campaign, rule: ForDate, began_at: Instant) ->
 
 
 def _offer_end(desk: Desk, campaign: Campaign) -> Instant | None:
-    offers = (step.offer for step in campaign.steps() if isinstance(step, Send) and step.offer)
-    return next((end for offer in offers if (end := desk.subscriber.offer_ends.get(offer)) is not None), None)
+    """The end of the offer this campaign sent last; of several the one whose mail left most recently."""
+    offers = [step.offer for step in campaign.steps() if isinstance(step, Send) and step.offer]
+    sent = {m.offer: m.settled_at or 0 for m in desk.messages.values() if m.offer in offers and m.settled_at}
+    latest = sorted(dict.fromkeys(offers), key=lambda offer: -sent.get(offer, 0))
+    return next((end for offer in latest if (end := offer_end(desk, offer)) is not None), None)
 
 
 def _attribute_date(desk: Desk, key: str, began_at: Instant) -> date | None:

@@ -63,7 +63,6 @@ class Cursor:
 class Finish(StrEnum):
     DONE = "done"
     REFUSED = "refused"
-    OFFER_ENDED = "offer_ended"
     SKIPPED = "skipped"
     GHOST = "ghost"
 
@@ -296,6 +295,7 @@ class Code(StrEnum):
     REFUSED = "refused"
     SKIPPED_LIMIT = "skipped_limit"
     SKIPPED_STALE = "skipped_stale"
+    OFFER_ENDED = "offer_ended"
     SKIPPED = "skipped"
     GHOST = "ghost"
     WITHDRAWN = "withdrawn"

@@ -13,7 +13,7 @@ from app.core.check.finding import finding
 from app.core.problem import Problem
 from app.core.workspace import Workspace
 
-NOT_YET_ACTING: Final = ("offers", "surveys", "referrals")
+NOT_YET_ACTING: Final[tuple[str, ...]] = ()
 """Parts of the language that are read and checked while their engine is still being built."""
 
 

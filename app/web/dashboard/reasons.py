@@ -156,7 +156,7 @@ _WORDS: Mapping[str, Callable[[Decided], str]] = {
     Code.REFUSED: _mail("%(mail)s was refused by the receiving server"),
     Code.SKIPPED_LIMIT: _mail("%(mail)s was skipped: no free place under the limits in time"),
     Code.SKIPPED_STALE: _mail("%(mail)s was skipped: it would have come too late"),
-    "offer_ended": _mail("%(mail)s was skipped: it would have come after the end of its offer"),
+    Code.OFFER_ENDED: _mail("%(mail)s was skipped: it would have come after the end of its offer"),
     Code.SKIPPED: _mail("%(mail)s was skipped"),
     Code.GHOST: _mail("%(mail)s was not sent: this person is held out for comparison"),
     Code.WITHDRAWN: _mail("%(mail)s was taken back before it left"),

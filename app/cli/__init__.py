@@ -20,6 +20,7 @@ COMMANDS = {
     "fmt": ("app.cli.files", "fmt", "Write campaign files in the canonical form."),
     "test": ("app.cli.rehearsing", "test", "Run the scenarios on a virtual clock."),
     "apply": ("app.cli.publishing", "apply", "Publish the files."),
+    "accounts": ("app.cli.accounts", "accounts", "Let the first owner into the dashboard."),
     "migrate": ("app.cli.migrating", "migrate", "Bring the database to the form this version needs."),
 }
 

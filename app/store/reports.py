@@ -353,3 +353,9 @@ def whose(session: Session, message_ids: Sequence[int]) -> dict[int, tuple[str, 
         .where(MessageRow.id.in_(message_ids))
     )
     return {row.id: (row.mail_key, row.public_id.hex()) for row in session.execute(query)}
+
+
+def segment_sizes(session: Session) -> dict[str, int]:
+    """Segment → how many are in it. Reads the memberships: ask seldom."""
+    query = select(SegmentMemberRow.segment, func.count().label("number")).group_by(SegmentMemberRow.segment)
+    return {row.segment: row.number for row in session.execute(query)}

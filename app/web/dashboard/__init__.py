@@ -7,7 +7,22 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from app.web.dashboard import campaigns, home, ladder, look, people, person, time
+from app.web.dashboard import (
+    accounts,
+    boxes,
+    campaigns,
+    deeds,
+    delivery,
+    door,
+    home,
+    ladder,
+    look,
+    mails,
+    people,
+    person,
+    segments,
+    time,
+)
 from app.web.dashboard.shell import Register, dress
 from app.web.parts import Parts
 
@@ -19,6 +34,13 @@ PAGES: tuple[Register, ...] = (
     person.register,
     look.register,
     time.register,
+    deeds.register,
+    door.register,
+    accounts.register,
+    boxes.register,
+    mails.register,
+    delivery.register,
+    segments.register,
 )
 
 

@@ -5,19 +5,24 @@ Owns the pages. Steering is app.actions.steer's.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import ndiff
 
 from flask import Blueprint, abort, render_template
 from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
 
+from app.actions import measure
 from app.core.campaign import ON_GOAL, Campaign
-from app.store import reports
+from app.store import releases, reports, steering
 from app.store.reports import StandingAt
 from app.web.dashboard import flow
 from app.web.dashboard.flow import Line
 from app.web.dashboard.kept import Kept
+from app.web.dashboard.ladder import STRETCHES, stretch
 from app.web.dashboard.shell import shelved
 from app.web.parts import Parts
 
@@ -58,7 +63,15 @@ def register(blueprint: Blueprint, parts: Parts) -> None:
 
     @blueprint.get("/campaigns")
     def campaigns() -> ResponseReturnValue:
-        return render_template("dashboard/campaigns.html", rows=rows(standing.get()), standings=STANDINGS)
+        days = stretch()
+        return render_template(
+            "dashboard/campaigns.html",
+            rows=rows(standing.get()),
+            standings=STANDINGS,
+            figures=measure.campaign_figures(parts.world, days),
+            days=days,
+            stretches=STRETCHES,
+        )
 
     @blueprint.get("/campaigns/<key>")
     def campaign(key: str) -> ResponseReturnValue:
@@ -68,6 +81,8 @@ def register(blueprint: Blueprint, parts: Parts) -> None:
             abort(404)
         with parts.world.transaction("read") as session:
             here = reports.standing_runs(session, key)
+        days = stretch()
+        figures, totals = measure.step_figures(parts.world, key, days)
         return render_template(
             "dashboard/campaign.html",
             campaign=found,
@@ -78,7 +93,49 @@ def register(blueprint: Blueprint, parts: Parts) -> None:
             conditions=[flow.said(condition) for condition in found.while_],
             sequences=sequences(found, here),
             live=sum(each.number for each in here),
+            figures=figures,
+            totals=totals,
+            days=days,
+            stretches=STRETCHES,
         )
+
+    @blueprint.get("/campaigns/<key>/versions")
+    def versions(key: str) -> ResponseReturnValue:
+        _known(key)
+        with parts.world.transaction("read") as session:
+            found = steering.versions(session, key)
+        return render_template("dashboard/versions.html", key=key, versions=found)
+
+    @blueprint.get("/campaigns/<key>/versions/<int:release>")
+    def version(key: str, release: int) -> ResponseReturnValue:
+        """The file as of a release, beside the version before it."""
+        with parts.world.transaction("read") as session:
+            found = steering.versions(session, key)
+            at = next((index for index, (_, each) in enumerate(found) if each.id == release), None)
+            if at is None:
+                abort(404)
+            new = _file(session, key, release)
+            old = _file(session, key, found[at + 1][1].id) if at + 1 < len(found) else ""
+        return render_template("dashboard/version.html", key=key, release=found[at][1], lines=difference(old, new))
+
+
+def _known(key: str) -> None:
+    held = shelved()
+    if held is None or key not in held.book.campaigns:
+        abort(404)
+
+
+def _file(session: Session, key: str, release: int) -> str:
+    """The text of a campaign's file in a release; "" when it was not there."""
+    sources = releases.sources_of(session, release)
+    name = re.compile(rf"^campaign:\s*[\"']?{re.escape(key)}[\"']?\s*$", re.MULTILINE)
+    return next((text for path, text in sorted(sources.items()) if path.endswith(".yaml") and name.search(text)), "")
+
+
+def difference(old: str, new: str) -> list[tuple[str, str]]:
+    """Every line of the new text with its sign: + new, - gone, and a blank for what stayed."""
+    lines = ndiff(old.splitlines(), new.splitlines()) if old else (f"  {line}" for line in new.splitlines())
+    return [(line[0].strip(), line[2:]) for line in lines if line[0] != "?"]
 
 
 def standing_of(parts: Parts) -> Kept[Sequence[StandingAt]]:

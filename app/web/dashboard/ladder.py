@@ -8,13 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from flask import Blueprint, render_template
+from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
+from app.actions import measure
+from app.actions.measure import Cohort, Flows
+from app.core.site import Stage
 from app.store import reports
+from app.web.dashboard import drawing, wording
 from app.web.dashboard.flow import said
 from app.web.dashboard.kept import Kept
-from app.web.dashboard.shell import shelved
+from app.web.dashboard.shell import shelved, stage_label
 from app.web.parts import Parts
 
 
@@ -50,7 +54,7 @@ def rungs(totals: Totals) -> list[Rung]:
     return [_rung(stage, totals, most) for stage in held.book.ladder.stages]
 
 
-def _rung(stage, totals: Totals, most: int) -> Rung:  # type: ignore[no-untyped-def]
+def _rung(stage: Stage, totals: Totals, most: int) -> Rung:
     by_kind = sorted(((kind, n) for (key, kind), n in totals.items() if key == stage.key), key=lambda pair: -pair[1])
     number = sum(n for _, n in by_kind)
     return Rung(
@@ -65,8 +69,47 @@ def _rung(stage, totals: Totals, most: int) -> Rung:  # type: ignore[no-untyped-
 
 def register(blueprint: Blueprint, parts: Parts) -> None:
     totals = totals_of(parts)
+    flows = {days: _flows(parts, days) for days in STRETCHES}
 
     @blueprint.get("/ladder")
     def ladder() -> ResponseReturnValue:
-        known = totals.get()
-        return render_template("dashboard/ladder.html", rungs=rungs(known), total=sum(known.values()))
+        known, days = totals.get(), stretch()
+        found = flows[days].get()
+        standing = rungs(known)
+        return render_template(
+            "dashboard/ladder.html",
+            rungs=standing,
+            total=sum(known.values()),
+            flows=found,
+            cohorts=[(cohort, _cells(cohort)) for cohort in found.cohorts],
+            most=max((step.rose for step in found.steps), default=0) or 1,
+            days=days,
+            stretches=STRETCHES,
+        )
+
+
+def _flows(parts: Parts, days: int) -> Kept[Flows]:
+    def count() -> Flows:
+        held = parts.shelved()
+        stages = tuple(stage.key for stage in held.book.ladder.stages) if held else ()
+        return measure.flows(parts.world, stages, days)
+
+    return Kept(count, parts.world.monotonic)
+
+
+def _cells(cohort: Cohort) -> list[drawing.Cell]:
+    held = shelved()
+    stages = [stage.key for stage in held.book.ladder.stages] if held else []
+    return [
+        drawing.cell(number, cohort.number, f"{stage_label(stage)}: {wording.number(number)}")
+        for stage, number in zip(stages[1:], cohort.reached[1:], strict=False)
+    ]
+
+
+STRETCHES = (7, 30, 90)
+
+
+def stretch() -> int:
+    """How many days the page looks back."""
+    wanted = request.args.get("days", 30, type=int)
+    return wanted if wanted in STRETCHES else 30

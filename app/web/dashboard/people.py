@@ -58,12 +58,22 @@ def register(blueprint: Blueprint, parts: Parts) -> None:
 
 def wanted_of() -> Wanted:
     """What the address of the page asks for. Who may not see addresses cannot search by them either."""
-    wanted = Wanted(*(request.args.get(name, "").strip()[:200] for name in ASKED))
+    asked = {name: request.args.get(name, "").strip()[:200] for name in ASKED}
+    wanted = Wanted(
+        text=asked["text"],
+        stage=asked["stage"],
+        kind=asked["kind"],
+        state=asked["state"],
+        tag=asked["tag"],
+        segment=asked["segment"],
+        campaign=asked["campaign"],
+        step=asked["step"],
+    )
     return wanted if visitor().may(May.SEE_ADDRESSES) else replace(wanted, text="")
 
 
 ASKED = ("text", "stage", "kind", "state", "tag", "segment", "campaign", "step")
-"""Questions of the page's address, in the order of the value's fields."""
+"""Questions of the page's address."""
 
 
 def row_of(listed: Listed) -> Row:

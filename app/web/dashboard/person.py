@@ -5,18 +5,21 @@ Owns the page and what was sent to them, to the letter. Changes are app.actions.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from flask import Blueprint, Response, abort, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from app.actions.access import May
 from app.core.instants import Instant
+from app.core.site import Attribute, AttributeType
 from app.store import bodies, reports
 from app.store.reports import Portrait
 from app.web import guard
 from app.web.dashboard import people
 from app.web.dashboard.reasons import MESSAGE_STATES, PERSON_STATES, RESULTS, RUN_STATES
-from app.web.dashboard.shell import need, now, visitor
+from app.web.dashboard.shell import need, now, shelved, text_of, visitor
 from app.web.dashboard.timeline import GROUPS, attribute_label, option_label, timeline
 from app.web.parts import Parts
 
@@ -53,6 +56,7 @@ def register(blueprint: Blueprint, parts: Parts) -> None:
             runs=runs,
             waiting=waiting,
             facts=_facts(portrait),
+            attributes=_editable(portrait),
             words={
                 "result": RESULTS,
                 "run": RUN_STATES,
@@ -107,6 +111,31 @@ def portrait_of(session: Session, key: str) -> Portrait:
     if found is None:
         abort(404)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Editable:
+    """One attribute as the form shows it."""
+
+    key: str
+    label: str
+    value: str
+    options: tuple[tuple[str, str], ...]
+
+
+def _editable(portrait: Portrait) -> list[Editable]:
+    """The declared attributes with their present texts, for those who may change them."""
+    held = shelved()
+    if held is None or not visitor().may(May.EDIT_PEOPLE):
+        return []
+    return [_field(attribute, portrait.attributes.get(key, "")) for key, attribute in held.book.site.attributes.items()]
+
+
+def _field(attribute: Attribute, value: object) -> Editable:
+    is_one = attribute.type is AttributeType.CHOICE
+    options = tuple((key, text_of(label)) for key, label in attribute.options) if is_one else ()
+    text = ", ".join(value) if isinstance(value, tuple) else str(value)
+    return Editable(attribute.key, attribute_label(attribute.key), text, options)
 
 
 def _facts(portrait: Portrait) -> list[tuple[str, str]]:

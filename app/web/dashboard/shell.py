@@ -6,7 +6,9 @@ Owns the hooks of the dashboard's and the inbox's blueprints and the guard again
 from __future__ import annotations
 
 import hmac
+import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from urllib.parse import quote, unquote
 
@@ -14,6 +16,7 @@ from flask import Blueprint, Response, abort, current_app, g, redirect, request,
 from flask.typing import ResponseReturnValue
 
 from app.actions.access import DEMO, May, Visitor
+from app.actions.entering import inside
 from app.actions.shelf import Shelved
 from app.core.instants import Instant
 from app.core.text import Text
@@ -30,6 +33,7 @@ POLICY = (
 FORM_COOKIE = "parvar_form"
 LANGUAGE_COOKIE = "parvar_lang"
 THEME_COOKIE = "parvar_theme"
+SESSION_COOKIE = "parvar_session"
 THEMES = ("light", "dark")
 YEAR = 365 * 24 * 3600
 
@@ -46,10 +50,27 @@ def _prepare(parts: Parts) -> ResponseReturnValue | None:
     g.locale = _language(parts)
     g.parts = parts
     guard.allow(POLICY, referrer="same-origin")
-    g.visitor = DEMO if parts.world.settings.demo else None
-    if g.visitor is None:
+    g.visitor, g.proved_until = _who(parts)
+    is_open = (request.endpoint or "").rpartition(".")[2] in OPEN
+    return None if g.visitor is not None or is_open else _to_the_door()
+
+
+OPEN = frozenset({"door", "enter", "setup", "set_up", "look"})
+"""Endpoints that need no login."""
+
+
+def _who(parts: Parts) -> tuple[Visitor | None, Instant]:
+    """Who looks, and until when the password counts as just given. In the demo everybody is the owner."""
+    if parts.world.settings.demo:
+        return DEMO, parts.world.wall() + YEAR * 1_000_000
+    found = inside(parts.world, request.cookies.get(SESSION_COOKIE, ""))
+    return (found.visitor, found.proved_until) if found else (None, 0)
+
+
+def _to_the_door() -> ResponseReturnValue:
+    if request.method != "GET" or "X-Live" in request.headers:
         abort(403)
-    return None
+    return redirect(url_for("dashboard.door", next=request.full_path.rstrip("?")), 303)
 
 
 def _language(parts: Parts) -> str:
@@ -96,7 +117,7 @@ def _keep_choices(parts: Parts, response: Response) -> Response:
     if wanted in LOCALES and request.cookies.get(LANGUAGE_COOKIE) != wanted:
         response.set_cookie(LANGUAGE_COOKIE, wanted, max_age=YEAR, httponly=True, samesite="Lax", secure=is_secure)
     if "said" in g and not g.get("is_said"):
-        response.set_cookie(NOTICE_COOKIE, quote("|".join(g.said)), max_age=60, httponly=True, samesite="Strict")
+        response.set_cookie(NOTICE_COOKIE, _packed(g.said), max_age=60, httponly=True, samesite="Strict")
     elif NOTICE_COOKIE in request.cookies and g.get("is_said"):
         response.delete_cookie(NOTICE_COOKIE)
     return response
@@ -113,6 +134,19 @@ def need(what: May) -> None:
     """Stop with 403 when the visitor may not do this."""
     if not visitor().may(what):
         abort(403)
+
+
+def need_proof() -> ResponseReturnValue | None:
+    """Before what is dangerous: None when the password was given a few minutes ago, else the way to give it."""
+    if g.proved_until > g.parts.world.wall():
+        return None
+    return redirect(url_for("dashboard.proof", next=_came_from()), 303)
+
+
+def _came_from() -> str:
+    """The page the form stands on, to go back to after the password."""
+    wanted = request.form.get("next", "")
+    return wanted if wanted.startswith("/") and not wanted.startswith("//") else url_for("dashboard.home")
 
 
 def clock() -> Clock:
@@ -208,11 +242,15 @@ def _context(parts: Parts) -> dict[str, object]:
         "other_language": "en" if wording.is_persian() else "fa",
         "with_query": with_query,
         "May": May,
-        "menu": [entry for entry in menu() if entry[0] in _known(parts)],
+        "menu": [entry for entry in menu() if entry[0] in _known()],
         "has_inbox": "inbox.listed" in current_app.view_functions,
         "notices": notices,
-        "state_words": lambda state: wording.say(_STATES.get(state, state)),
+        "state_words": state_words,
     }
+
+
+def state_words(state: str) -> str:
+    return wording.say(_STATES.get(state, state))
 
 
 _STATES = {"pending": "Not confirmed", "active": "Active", "unsubscribed": "Unsubscribed", "paused": "Paused"}
@@ -231,31 +269,50 @@ def menu() -> list[tuple[str, str, str]]:
     ]
 
 
-def _known(parts: Parts) -> frozenset[str]:
+def _known() -> frozenset[str]:
     """Endpoints this visitor may open."""
-    closed = set() if visitor().may(May.ACCOUNTS) and not parts.world.settings.demo else _OWNERS
-    return frozenset(current_app.view_functions) - closed
+    if g.get("visitor") is None:
+        return frozenset()
+    return frozenset(current_app.view_functions) - (frozenset() if visitor().may(May.ACCOUNTS) else _OWNERS)
 
 
-_OWNERS = {"dashboard.accounts", "dashboard.audit"}
+_OWNERS = frozenset({"dashboard.accounts", "dashboard.audit"})
 
 # ── Notices ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 NOTICE_COOKIE = "parvar_notice"
 
 
-def notify(text: str, tone: str = "good") -> None:
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a change had to say, and the form that takes it back: an address and its fields."""
+
+    text: str
+    tone: str = "good"
+    undo: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+def notify(text: str, tone: str = "good", undo: str = "", **fields: str) -> None:
     """Say something at the top of the next page."""
-    g.said = (tone, text)
+    g.said = Notice(text, tone, undo, fields)
 
 
-def notices() -> list[tuple[str, str]]:
-    """What the last change had to say, once."""
+def notices() -> list[Notice]:
+    """What the last change had to say, once. The cookie is the visitor's own; its form is guarded like any other."""
     g.is_said = True
     if "said" in g:
         return [g.said]
-    tone, _, text = unquote(request.cookies.get(NOTICE_COOKIE, "")).partition("|")
-    return [(tone, text)] if tone in ("good", "warn", "bad") and text else []
+    try:
+        text, tone, undo, fields = json.loads(unquote(request.cookies.get(NOTICE_COOKIE, "")))
+    except ValueError:
+        return []
+    is_ours = isinstance(fields, dict) and str(undo)[:10] in ("", "/dashboard")
+    return [Notice(str(text), str(tone), str(undo), fields)] if is_ours else []
+
+
+def _packed(said: Notice) -> str:
+    return quote(json.dumps([said.text, said.tone, said.undo, dict(said.fields)], ensure_ascii=False))
 
 
 def with_query(**changes: str | int | None) -> str:

@@ -45,10 +45,14 @@ def find_key(session: Session, key: str) -> ApiKeyRow | None:
     return row if row is not None and hmac.compare_digest(row.digest, _digest(key)) else None
 
 
+def is_stale(row: ApiKeyRow, at: Instant) -> bool:
+    """Whether the last use noted is a minute old: more often it is not written down."""
+    return row.used_at is None or at - row.used_at >= MINUTE
+
+
 def touch_key(session: Session, row: ApiKeyRow, at: Instant) -> None:
-    """Note the use of a key, at most once a minute."""
-    if row.used_at is None or at - row.used_at >= MINUTE:
-        session.execute(update(ApiKeyRow).where(ApiKeyRow.id == row.id).values(used_at=at))
+    """Note the use of a key."""
+    session.execute(update(ApiKeyRow).where(ApiKeyRow.id == row.id).values(used_at=at))
 
 
 def keys(session: Session) -> Sequence[ApiKeyRow]:

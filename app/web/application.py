@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from flask import Blueprint, Flask
 
-from app.web import boxes, dashboard, downloads, guard, health, inbox, scripts, subscription, tongue
+from app.web import boxes, dashboard, downloads, events, guard, health, inbox, scripts, subscription, tongue
 from app.web.parts import Parts
 
 PAGES: tuple[Callable[[Parts], Blueprint], ...] = (
@@ -18,6 +18,7 @@ PAGES: tuple[Callable[[Parts], Blueprint], ...] = (
     subscription.blueprint,
     downloads.blueprint,
     health.blueprint,
+    events.blueprint,
     dashboard.blueprint,
     inbox.blueprint,
 )

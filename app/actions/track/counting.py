@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.actions.track.rows import Row
 from app.core.instants import DAY, Instant
-from app.store import tracking
+from app.store import shopping, tracking
 from app.store.ledgers import StepCount, add_counts
 from app.store.tracking import TOUCHES
 from app.world import World
@@ -91,6 +91,10 @@ def prove(world: World, since_day: int, until_day: int, *, mend: bool = False) -
 def _differences(session: Session, since_day: int, until_day: int) -> tuple[Difference, ...]:
     kept = tracking.kept_counts(session, since_day, until_day)
     counted = tracking.counted_facts(session, since_day, until_day)
+    credit = shopping.counted_credit(session, since_day, until_day)
+    if credit is not None:
+        kept |= shopping.kept_credit(session, since_day, until_day)
+        counted |= credit
     every = sorted(kept.keys() | counted.keys())
     pairs = ((key, kept.get(key, 0), counted.get(key, 0)) for key in every)
     return tuple(Difference(key, said, true) for key, said, true in pairs if said != true)

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from app.actions.shelf import Shelf, Shelved
 from app.actions.track.correcting import correct
 from app.actions.track.counting import Seen, judged_counts
+from app.actions.track.orders import credit_anew
 from app.actions.track.reading import Delivery, deliveries_of, verdicts_of
 from app.actions.track.visiting import merge_proven
 from app.core.instants import Instant
@@ -156,6 +157,8 @@ class _Judging:
         tracking.make_quiet(session, [(c.row.at, c.row.fact_id) for c in changes if self._is_quiet(c)])
         named = [c for c in changes if c.row.subscriber_id is not None]
         correct(self.world, session, self.shelved, self.cause, named)
+        fallen = [c.row for c in named if c.was_human and c.row.kind == "clicked"]
+        credit_anew(session, {row.message_id for row in fallen if row.message_id is not None})
         self._tell([c for c in named if c.became_human or c.was_human])
         unnamed = [c.row for c in changes if c.row.subscriber_id is None and not c.was_settled]
         tracking.forget_mail(session, [(row.at, row.fact_id) for row in unnamed])

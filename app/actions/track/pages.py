@@ -16,10 +16,11 @@ from sqlalchemy.orm import Session
 from app.actions.shelf import Shelved
 from app.actions.signup import BoxTouch, counts_of
 from app.actions.track.rows import Row, Taken
+from app.actions.track.telling import kinds_of, typed_field
 from app.core.address import provider
 from app.core.facts import Value
 from app.core.instants import Instant
-from app.core.site import AttributeType, EventType, Site
+from app.core.site import EventType, Site
 from app.core.tracked import Keeping, judge_visit, keeping
 from app.core.verdicts import RULES, classify_agent
 from app.disk.spool import Fact, FactKind
@@ -195,21 +196,7 @@ def _payload(event: EventType | None, page: PageFact) -> dict[str, object]:
 
 
 def declared(event: EventType, given: Mapping[str, object]) -> dict[str, Value]:
-    """The fields an event declares, and its key, each in its declared type; what does not fit is left out."""
-    kinds = dict(event.fields)
-    if event.run_key:
-        kinds.setdefault(event.run_key, AttributeType.TEXT)
-    typed = {key: _typed(kinds[key], value) for key, value in given.items() if key in kinds}
+    """The fields an event declares, each in its type; what does not fit is left out, for nobody reads errors there."""
+    kinds = kinds_of(event)
+    typed = {key: typed_field(kinds[key], value) for key, value in given.items() if key in kinds}
     return {key: value for key, value in typed.items() if value is not None}
-
-
-def _typed(kind: AttributeType, value: object) -> Value | None:
-    if kind is AttributeType.LIST or kind is AttributeType.CHOICES:
-        return tuple(map(str, value)) if isinstance(value, list | tuple) else None
-    if kind is AttributeType.MONEY:
-        return value if isinstance(value, int) and not isinstance(value, bool) else None
-    if kind is AttributeType.NUMBER:
-        return value if isinstance(value, int | float) and not isinstance(value, bool) else None
-    if kind is AttributeType.BOOL:
-        return value if isinstance(value, bool) else None
-    return clean(str(value))[:500] if isinstance(value, str | int | float) else None

@@ -58,15 +58,22 @@ def standing_rules(ladder: Ladder, stage: str) -> Iterator[Condition]:
 
 def _timed(book: Book, subscriber: Subscriber, facts: FactLog, now: Instant) -> Subscriber:
     known = dict(subscriber.timers)
+    not_before = _since_last_look(book, subscriber, now)
     for condition in _all_rules(book.ladder):
         if not condition.names().timers:
             continue
-        for digest, since in timers(condition, View(subscriber, facts, now, book.rules)).items():
+        for digest, since in timers(condition, View(subscriber, facts, now, book.rules), not_before).items():
             if since is None:
                 known.pop(digest, None)
             else:
                 known[digest] = since
     return subscriber if known == subscriber.timers else replace(subscriber, timers=known)
+
+
+def _since_last_look(book: Book, subscriber: Subscriber, now: Instant) -> Instant:
+    """A look that comes late makes good what it missed; a rule that is new counts from now."""
+    is_new = subscriber.ladder_digest != book.ladder_digest or subscriber.looked_at is None
+    return now if is_new or subscriber.looked_at is None else subscriber.looked_at
 
 
 def _all_rules(ladder: Ladder) -> Iterator[Condition]:

@@ -305,3 +305,13 @@ def test_notify_tells_our_people_without_waiting_for_caps() -> None:
     alice.sign_up()
     alice.pass_time(DAY)
     assert alice.told == ["sales@example.com"]
+
+
+def test_rule_18_a_look_that_comes_late_sets_the_timer_to_when_it_became_true() -> None:
+    alice = Life(book(welcome(SEND), ladder=HOT))
+    alice.sign_up()
+    visit(alice, 3)
+    alice.sleep(30 * DAY)
+    alice.decide(())
+    (since,) = alice.person.subscriber.timers.values()
+    assert START + 23 * DAY < since < START + 25 * DAY

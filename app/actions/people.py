@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.actions import leaving
 from app.actions.access import Visitor
-from app.actions.steer import deed_of
+from app.actions.commands import deed_of
 from app.core.facts import Fact, FactKind, Value
 from app.core.instants import Instant, Span
 from app.core.person import MailClass

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from app.actions.access import Visitor
-from app.actions.steer import deed_of
+from app.actions.commands import deed_of
 from app.store import accounts, claims, measures, people
 from app.world import World
 

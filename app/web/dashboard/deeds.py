@@ -8,10 +8,10 @@ from __future__ import annotations
 from flask import Blueprint, Response, abort, make_response, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.actions import people, steer
+from app.actions import commands, people
 from app.actions.access import May
 from app.actions.people import Hand
-from app.actions.steer import Command
+from app.actions.commands import Command
 from app.core.instants import DAY
 from app.web.dashboard.shell import back, campaign_title, clock, need, need_proof, notify, shelved, visitor
 from app.web.dashboard.timeline import attribute_label
@@ -134,7 +134,7 @@ def _register_steering(blueprint: Blueprint, parts: Parts) -> None:
             command = Command(request.form.get("command", ""))
         except ValueError:
             abort(400)
-        if not steer.steer(parts.world, visitor(), key, command):
+        if not commands.steer(parts.world, visitor(), key, command):
             abort(404)
         words = {
             Command.PAUSE: say("“%(campaign)s” is paused.", campaign=campaign_title(key)),
@@ -150,9 +150,9 @@ def _register_steering(blueprint: Blueprint, parts: Parts) -> None:
         need(May.STEER)
         match request.form.get("what", ""):
             case "kill" | "unkill" as what:
-                steer.kill(parts.world, visitor(), is_killed=what == "kill")
+                commands.kill(parts.world, visitor(), is_killed=what == "kill")
             case "pause" | "resume" as what:
-                steer.pause_all(parts.world, visitor(), is_paused=what == "pause")
+                commands.pause_all(parts.world, visitor(), is_paused=what == "pause")
             case _:
                 abort(400)
         notify(say("Done."))

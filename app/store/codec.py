@@ -56,11 +56,15 @@ def _value(plain: object) -> Value:
     return plain if isinstance(plain, str | int | float | bool) else dumps(plain)
 
 
+_KINDS = {kind.value: kind for kind in FactKind}
+_HUMAN = frozenset({"", "human"})
+
+
 def fact_of(row: EventRow | Row[Any], run: RunKey | None) -> Fact:
     """A stored event as the engine sees it."""
     return Fact(
         id=row.fact_id,
-        kind=FactKind(row.kind),
+        kind=_KINDS[row.kind],
         at=row.at,
         name=row.name,
         link=row.link,
@@ -70,7 +74,7 @@ def fact_of(row: EventRow | Row[Any], run: RunKey | None) -> Fact:
         value=row.value,
         products=unlisted(row.products),
         fields=fields_from_json(row.payload),
-        is_human=row.verdict in ("", "human"),
+        is_human=row.verdict in _HUMAN,
         is_quiet=row.is_quiet,
     )
 

@@ -21,6 +21,9 @@ COMMANDS = {
     "test": ("app.cli.rehearsing", "test", "Run the scenarios on a virtual clock."),
     "apply": ("app.cli.publishing", "apply", "Publish the files."),
     "accounts": ("app.cli.accounts", "accounts", "Let the first owner into the dashboard."),
+    "verdicts": ("app.cli.verdicts", "verdicts", "Judge history again, and hold the counters against the facts."),
+    "keys": ("app.cli.keys", "keys", "Make, list and revoke keys of the HTTP API."),
+    "codes": ("app.cli.codes", "codes", "Fill pools of coupon codes, and look how full they are."),
     "migrate": ("app.cli.migrating", "migrate", "Bring the database to the form this version needs."),
 }
 

@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, String, 
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.core.instants import Instant
-from app.core.offering import code_key
+from app.core.offering import Handed, Redeemed, code_key
 from app.core.person import MessageState
 from app.store.base import At, Base, Id, RowId, is_sqlite, partial_index, table_of, upsert
 from app.store.messages import MessageRow
@@ -146,7 +146,7 @@ def _redeemed_by_pool(session: Session) -> dict[str, int]:
     good = RedemptionRow.verdict == "good"
     counted = func.count(func.distinct(RedemptionRow.code_key))
     joined = select(_CODE.c.pool, counted).join(RedemptionRow, RedemptionRow.code_key == _CODE.c.text_key)
-    return dict(session.execute(joined.where(good).group_by(_CODE.c.pool)).tuples().all())
+    return {row[0]: row[1] for row in session.execute(joined.where(good).group_by(_CODE.c.pool))}
 
 
 def free_codes(session: Session, pool: str, up_to: int) -> int:
@@ -310,3 +310,73 @@ def set_sold_elsewhere(session: Session, offer: str, sold: int) -> None:
     statement = upsert(session, OfferStockRow).values(offer=offer, sold_elsewhere=sold)
     new = {"sold_elsewhere": statement.excluded.sold_elsewhere}
     session.execute(statement.on_conflict_do_update(index_elements=["offer"], set_=new))
+
+
+# ── Redeeming ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A code somebody used: of which offer, and who was given it. No offer: it lies in a pool, never handed out."""
+
+    offer: str
+    handed: Handed | None
+
+
+def find_code(session: Session, text: str) -> Found | None:
+    """A code of a pool, held until the transaction ends, so that two orders cannot both be its first."""
+    key = code_key(text)
+    row = session.execute(select(_CODE.c.id).where(_CODE.c.text_key == key).with_for_update()).first()
+    if row is None:
+        return None
+    same = (_END.c.subscriber_id == _GRANT.c.subscriber_id) & (_END.c.offer == _GRANT.c.offer)
+    query = select(_GRANT.c.subscriber_id, _GRANT.c.offer, _END.c.ends_at).select_from(_GRANT.outerjoin(_END, same))
+    grant = session.execute(query.where(_GRANT.c.code_id == row.id)).first()
+    if grant is None:
+        return Found("", None)
+    return Found(grant.offer, Handed(grant.subscriber_id, grant.ends_at, good_orders(session, key)))
+
+
+def good_orders(session: Session, key: str) -> frozenset[str]:
+    """The orders a code was rightly used for."""
+    rows = session.scalars(
+        select(RedemptionRow.order_id).where(
+            RedemptionRow.code_key == key, RedemptionRow.verdict == Redeemed.GOOD.value
+        )
+    )
+    return frozenset(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Redemption:
+    """A code used for an order, by whom (None: not known to us), and what it turned out to be."""
+
+    source: str
+    order_id: str
+    code: str
+    offer: str
+    subscriber_id: int | None
+    verdict: Redeemed
+    at: Instant
+
+
+def record_redemption(session: Session, used: Redemption) -> bool:
+    """Keep a redemption; the same order told again changes nothing and is False."""
+    values = {"code_key": code_key(used.code)[:64], "offer": used.offer, "subscriber_id": used.subscriber_id}
+    statement = upsert(session, RedemptionRow).values(
+        source=used.source, order_id=used.order_id, verdict=used.verdict.value, at=used.at, **values
+    )
+    return session.scalar(statement.on_conflict_do_nothing().returning(RedemptionRow.at)) is not None
+
+
+def redemptions(session: Session, offer: str = "") -> dict[str, int]:
+    """How often each verdict was given, of one offer or of all."""
+    query = select(RedemptionRow.verdict, func.count()).group_by(RedemptionRow.verdict)
+    query = query.where(RedemptionRow.offer == offer) if offer else query
+    return {row[0]: row[1] for row in session.execute(query)}
+
+
+def misused(session: Session, limit: int = 50) -> Sequence[RedemptionRow]:
+    """Codes used in another way than they were meant, newest first."""
+    query = select(RedemptionRow).where(RedemptionRow.verdict != Redeemed.GOOD.value)
+    return session.scalars(query.order_by(RedemptionRow.at.desc(), RedemptionRow.order_id).limit(limit)).all()

@@ -136,15 +136,8 @@ class Board:
 
 def board(session: Session, referrer_id: int, newest: int = 20) -> Board:
     """The friends of one person, newest first."""
-    counts = dict(
-        session.execute(
-            select(_REFERRAL.c.state, func.count())
-            .where(_REFERRAL.c.referrer_id == referrer_id)
-            .group_by(_REFERRAL.c.state)
-        )
-        .tuples()
-        .all()
-    )
+    mine = select(_REFERRAL.c.state, func.count()).where(_REFERRAL.c.referrer_id == referrer_id)
+    counts = {row[0]: row[1] for row in session.execute(mine.group_by(_REFERRAL.c.state))}
     query = (
         select(SubscriberRow.address, ReferralRow.state, ReferralRow.confirmed_at)
         .select_from(ReferralRow)

@@ -19,19 +19,24 @@ from app.store.clauses import Asking, clause
 from app.store.operands import Expression, NotInSqlError
 from app.store.people import SegmentMemberRow, SubscriberRow
 
-__all__ = ["Drift", "NotInSqlError", "asking", "count", "drift", "members", "where"]
+__all__ = ["Drift", "NotInSqlError", "asking", "count", "drift", "members", "select_where", "where"]
 
 _PERSON = table_of(SubscriberRow).c
 _MEMBER = table_of(SegmentMemberRow).c
 
 
-def members(session: Session, condition: Condition, now: Instant, rules: Rules) -> Select[tuple[int]]:
+def members(session: Session, condition: Condition, now: Instant, rules: Rules) -> Select[int]:
     """A query for the ids of all people for whom the condition is true at an instant.
 
     Facts not decided about yet count too, so a person who is due may differ from what the engine last saw.
     Raises NotInSqlError for conditions that only make sense within a run.
     """
-    return select(_PERSON.id).where(where(condition, asking(session, now, rules)))
+    return select_where(condition, asking(session, now, rules))
+
+
+def select_where(condition: Condition, given: Asking) -> Select[int]:
+    """The same, with what is asked with at hand."""
+    return select(_PERSON.id).where(where(condition, given))
 
 
 def count(session: Session, condition: Condition, now: Instant, rules: Rules) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from app.actions.inspect import Inspection
 from app.core.problem import Problem
 from app.mail.compiled import CompiledMail
-from app.store import people, releases
+from app.store import releases, waking
 from app.store.releases import NewMail, NewRelease
 from app.world import World
 
@@ -42,15 +42,44 @@ class NotPublished:
 
 
 def digest_of(inspection: Inspection) -> str:
-    """Names the files to the letter."""
+    """Names the files to the letter, and with the mails the pictures and attachments they carry."""
     hasher = hashlib.sha256()
     for path, text in sorted(inspection.sources.items()):
         hasher.update(f"{path}\0{len(text)}\0{text}".encode("utf-8", "surrogateescape"))
+    for _, mail in sorted(inspection.mails.items()):
+        hasher.update(mail.digest.encode())
     return hasher.hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class MovedOn:
+    """What is live, or a command about it, changed since the plan was made; nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a plan knows: the version of the control row it was made at, and whom it concerns (None: everybody)."""
+
+    version: int
+    campaigns: frozenset[str] | None = None
 
 
 def apply(world: World, inspection: Inspection, by: Authorship) -> Published | NotPublished:
     """Publish. Nobody enters a campaign by it; people already under way are looked at once under the new rules."""
+    done = apply_within(world, inspection, by, None)
+    if isinstance(done, MovedOn):
+        raise TypeError("without a plan nothing can have moved on")
+    return done
+
+
+def apply_within(
+    world: World, inspection: Inspection, by: Authorship, scope: Scope | None
+) -> Published | NotPublished | MovedOn:
+    """Publish what a plan was made of.
+
+    One transaction moves the pointer and writes down whom to wake; waking follows in small steps, which the worker
+    goes on with after a crash. So at any point either the old release is live for everybody, or the new one is.
+    """
     if inspection.workspace is None or inspection.errors:
         return NotPublished(inspection.errors or inspection.problems)
     digest = digest_of(inspection)
@@ -58,11 +87,31 @@ def apply(world: World, inspection: Inspection, by: Authorship) -> Published | N
     with world.transaction("write") as session:
         releases.begin(session, world.new_id())
         control = releases.control(session)
+        if scope is not None and control.version != scope.version:
+            return MovedOn()
         if control.release_id is not None and releases.digest_of(session, control.release_id) == digest:
             return Published(control.release_id, digest, is_new=False)
         release_id = releases.publish(session, _release(inspection, digest, by), now)
-        people.wake_everybody(session, now)
+        waking.begin(session, scope.campaigns if scope else None, now)
+    wake_concerned(world)
     return Published(release_id, digest, is_new=True)
+
+
+def wake_concerned(world: World) -> int:
+    """Wake all whom publications concern, a stretch of people at a time. Returns how many were woken."""
+    total = 0
+    while woken := _wake_stretch(world):
+        total += woken
+        world.rest()
+    return total
+
+
+def _wake_stretch(world: World) -> int:
+    with world.transaction("read") as session:
+        if not waking.is_under_way(session):
+            return 0
+    with world.transaction("write") as session:
+        return waking.wake_stretch(session, world.now())
 
 
 def _release(inspection: Inspection, digest: str, by: Authorship) -> NewRelease:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy.orm import Session
 
 from app.core.asking import kinds_asked
-from app.core.book import Book, MailKnown, Standing
+from app.core.book import Book, MailKnown, Resumption, Standing
 from app.core.campaign import Campaign
 from app.core.conditions.view import Rules
 from app.core.facts import FactKind
@@ -68,6 +68,7 @@ class Shelf:
             since={key: row.since for key, row in live.items()},
             mails={key: MailKnown(key, is_service) for key, is_service in releases.service_mails(session).items()},
             is_paused=is_paused,
+            policies={key: Resumption(row.policy) for key, row in live.items() if row.policy},
         )
         scoring = {rule.key: rule for rule in book.ladder.engagement}
         return Shelved(book, workspace, kinds_asked(book), release_id, scoring, version)

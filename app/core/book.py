@@ -28,6 +28,17 @@ class Standing(StrEnum):
     STOPPED = "stopped"
 
 
+class Resumption(StrEnum):
+    """What becomes of waits when a paused campaign goes on."""
+
+    KEEP_DATES = "keep_dates"
+    """They end when they would have ended; what is overdue is spread."""
+    RESTART = "restart"
+    """The wait stood in begins anew."""
+    COUNT_ACTIVE = "count_active"
+    """What was left of a wait is still left."""
+
+
 @dataclass(frozen=True, slots=True)
 class MailKnown:
     """What deciding has to know of a mail: whether the person's own act asked for it."""
@@ -53,6 +64,8 @@ class Book:
     mails: Mapping[str, MailKnown] = field(default_factory=lambda: MappingProxyType({}))
     offers: Mapping[str, Offer] = field(default_factory=lambda: MappingProxyType({}))
     is_paused: bool = False
+    policies: Mapping[str, Resumption] = field(default_factory=lambda: MappingProxyType({}))
+    """Campaign → what becomes of its waits when it is resumed; dates are kept where nothing is said."""
 
     def standing(self, key: str) -> Standing:
         """A pause by command outlasts the file; a campaign gone from the files is retired."""

@@ -16,6 +16,7 @@ import structlog
 from app.actions import track
 from app.actions.advance import drain
 from app.actions.deliver import LEASE, Courier
+from app.actions.publish import wake_concerned
 from app.actions.recover import recover
 from app.actions.shelf import Shelf
 from app.actions.sweep import beat, expire_leases, renew
@@ -82,6 +83,7 @@ def works_of(shop: Workshop) -> tuple[Work, ...]:
     """What the clock drives, and how often it is looked for."""
     world, owner = shop.world, shop.folder.owner
     works = (
+        Work("waking", 1, lambda: wake_concerned(world)),
         Work("advance", 0.5, lambda: drain(world, shop.shelf)),
         Work("service_mail", 0.25, lambda: [shop.courier.deliver(kind) for kind in _SERVICE]),
         Work("marketing_mail", 0.5, lambda: shop.courier.deliver(MailClass.MARKETING)),

@@ -31,7 +31,7 @@ from app.core.nurture.standing import (
 from app.core.nurture.steps import walk_runs
 from app.core.person import Code, PausedBy, Person, Run, RunState
 
-__all__ = ["Advance", "advance"]
+__all__ = ["Advance", "advance", "due_again"]
 
 
 def advance(book: Book, person: Person, news: tuple[Fact, ...], now: Instant) -> Advance:
@@ -59,8 +59,13 @@ def advance(book: Book, person: Person, news: tuple[Fact, ...], now: Instant) ->
     settle_rivals(desk)
     walk_runs(desk)
     desk.subscriber = replace(desk.subscriber, looked_at=now)
+    return desk.result(due_again(desk))
+
+
+def due_again(desk: Desk) -> Instant | None:
+    """Set when each run is due by time alone; the instant the ladder or an entry could change is the answer."""
     _set_due(desk)
-    return desk.result(_look_again(desk))
+    return _look_again(desk)
 
 
 # ── Facts to score, stage, kind ──────────────────────────────────────────────────────────────────────────────────────

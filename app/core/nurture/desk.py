@@ -13,7 +13,7 @@ from app.core.book import Book
 from app.core.campaign import Campaign
 from app.core.conditions import Condition, evaluate
 from app.core.conditions.view import EVER, Scope, View
-from app.core.facts import FactLog, Fields, RunKey
+from app.core.facts import FactLog, RunKey
 from app.core.instants import Instant
 from app.core.person import (
     RECALLABLE_STATES,
@@ -174,4 +174,3 @@ FINISHES = {
     MessageState.SKIPPED: Finish.SKIPPED,
 }
 _CODES = {Finish.DONE: Code.SENT, Finish.REFUSED: Code.REFUSED, Finish.SKIPPED: Code.SKIPPED, Finish.GHOST: Code.GHOST}
-

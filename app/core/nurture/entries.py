@@ -56,8 +56,8 @@ def enter_by_facts(desk: Desk, news: tuple[Fact, ...]) -> None:
     loud = tuple(fact for fact in news if not fact.is_quiet and fact.is_human)
     waiting = _candidates(desk)
     for fact in loud:
-        for number, wish in _wishes_of(desk, fact):
-            if not _try(desk, wish):
+        for number, wish in wishes_of(desk, fact):
+            if not try_to_enter(desk, wish):
                 _remember(desk, wish, number)
     if loud:
         _ask_candidates(desk, waiting)
@@ -72,7 +72,7 @@ def enter_by_date(desk: Desk) -> None:
                 rule = entry.rule
                 who_holds = not isinstance(rule, Once) or rule.who is None or desk.holds(rule.who)
                 if who_holds:
-                    _try(desk, Wish(campaign, entry.again, found.key, found.at, where=entry))
+                    try_to_enter(desk, Wish(campaign, entry.again, found.key, found.at, where=entry))
 
 
 def enter_by_change(desk: Desk, before: Person, is_quiet: bool) -> None:
@@ -87,7 +87,7 @@ def enter_by_change(desk: Desk, before: Person, is_quiet: bool) -> None:
                 continue
             was_true = then is not None and evaluate(entry.rule.when, then) is True
             if not was_true and campaign.key not in desk.started:
-                _try(desk, Wish(campaign, entry.again, "", desk.now, where=entry))
+                try_to_enter(desk, Wish(campaign, entry.again, "", desk.now, where=entry))
 
 
 def enter_from_step(desk: Desk, run: Run, key: str) -> bool:
@@ -96,13 +96,14 @@ def enter_from_step(desk: Desk, run: Run, key: str) -> bool:
     if campaign is None:
         return False
     again = campaign.entries[0].again if campaign.entries else Again()
-    entered = _try(desk, Wish(campaign, again, "", desk.now, run.event))
+    entered = try_to_enter(desk, Wish(campaign, again, "", desk.now, run.event))
     if entered:
         desk.started.add(key)
     return entered
 
 
-def _wishes_of(desk: Desk, fact: Fact) -> Iterator[tuple[int, Wish]]:
+def wishes_of(desk: Desk, fact: Fact) -> Iterator[tuple[int, Wish]]:
+    """The entries a fact asks for: (number of the entry in its campaign, wish)."""
     for campaign in desk.book.campaigns.values():
         for number, entry in enumerate(campaign.entries):
             match entry.rule:
@@ -152,14 +153,14 @@ def _ask_candidates(desk: Desk, waiting: list[Candidate]) -> None:
             continue
         entry = campaign.entries[candidate.entry]
         wish = Wish(campaign, entry.again, candidate.key, desk.now, candidate.event, entry)
-        if _try(desk, wish):
+        if try_to_enter(desk, wish):
             desk.candidates.remove(candidate)
 
 
 # ── One wish ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _try(desk: Desk, wish: Wish) -> bool:
+def try_to_enter(desk: Desk, wish: Wish) -> bool:
     """Enter, or write down why not."""
     live = _live(desk, wish)
     if live and _restarts(desk, wish, live):
@@ -259,4 +260,3 @@ def _next_turn(desk: Desk, wish: Wish) -> int:
     keys = [past.key for past in desk.past] + list(desk.runs)
     turns = (key.turn for key in keys if key.campaign == wish.campaign.key and key.key == wish.key)
     return max(turns, default=0) + 1
-

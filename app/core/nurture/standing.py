@@ -9,15 +9,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import assert_never
 
-from app.core.book import Standing
+from app.core.book import Resumption, Standing
 from app.core.campaign import ON_GOAL, Campaign, ForCondition, Wait
 from app.core.consent import may_be_mailed, refusal
 from app.core.experiment import staggered
 from app.core.instants import Instant
 from app.core.nurture.desk import Desk
-from app.core.nurture.places import START
+from app.core.nurture.places import START, look
 from app.core.nurture.places import Standing as AtStep
-from app.core.nurture.places import look
 from app.core.nurture.waits import Until, wait_end
 from app.core.person import Code, Finished, MailClass, PausedBy, Run, RunResult, RunState
 from app.core.site import OnEdit
@@ -108,9 +107,21 @@ def pause_and_resume(desk: Desk) -> None:
         cause = _pause_cause(desk, run)
         if cause is None and run.paused_by in (PausedBy.CAMPAIGN, PausedBy.PERSON):
             desk.note(Code.RESUMED, run, desk.step_of(run))
-            desk.put(replace(run, state=RunState.ACTIVE, paused_by=None, paused_at=None, reason=""))
+            desk.put(_resumed(desk, run))
         elif cause is not None:
             _pause(desk, run, *cause)
+
+
+def _resumed(desk: Desk, run: Run) -> Run:
+    """The run going on; what becomes of its wait is the policy of the command that resumed the campaign."""
+    free = replace(run, state=RunState.ACTIVE, paused_by=None, paused_at=None, reason="")
+    policy = desk.book.policies.get(run.key.campaign, Resumption.KEEP_DATES)
+    if run.paused_by is not PausedBy.CAMPAIGN or run.began_at is None or policy is Resumption.KEEP_DATES:
+        return free
+    if policy is Resumption.RESTART:
+        return replace(free, began_at=desk.now, until=None)
+    paused_for = desk.now - (run.paused_at if run.paused_at is not None else desk.now)
+    return replace(free, began_at=run.began_at + paused_for, until=None)
 
 
 def _pause_cause(desk: Desk, run: Run) -> tuple[PausedBy, Code, Instant | None] | None:

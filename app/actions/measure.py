@@ -262,7 +262,7 @@ class StepFigures:
     left: int = 0
 
     def share(self, number: int) -> float | None:
-        return number / self.sent if self.sent else None
+        return min(1.0, number / self.sent) if self.sent else None
 
 
 _METRICS = {

@@ -128,8 +128,10 @@ def times_to_rise(session: Session, after: str, since: Instant, limit: int = 2_0
         .where(before.c.subscriber_id == rose.c.subscriber_id, before.c.at < rose.c.at)
         .scalar_subquery()
     )
-    query = select(rose.c.at - func.coalesce(last, SubscriberRow.created_at)).join(
-        SubscriberRow, SubscriberRow.id == rose.c.subscriber_id
+    query = (
+        select(rose.c.at - func.coalesce(last, SubscriberRow.created_at))
+        .select_from(rose)
+        .join(SubscriberRow, SubscriberRow.id == rose.c.subscriber_id)
     )
     return [int(span) for span in session.scalars(query) if span is not None and span >= 0]
 

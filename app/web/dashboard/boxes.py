@@ -14,7 +14,9 @@ from app.actions import measure
 from app.actions.measure import BoxFigures
 from app.web.dashboard.ladder import STRETCHES, stretch
 from app.web.dashboard.shell import shelved
+from app.web.dashboard.wording import tongue
 from app.web.parts import Parts
+from app.web.scripts import Snippets, snippets
 
 NONE = BoxFigures()
 SHAPES = {
@@ -43,9 +45,7 @@ def register(blueprint: Blueprint, parts: Parts) -> None:
         rows = [
             (box, figures.get((box.key, "all", ""), NONE)) for box in (held.workspace.boxes.values() if held else ())
         ]
-        return render_template(
-            "dashboard/boxes.html", rows=rows, shapes=SHAPES, days=stretch(), stretches=STRETCHES, base=parts.base_url
-        )
+        return render_template("dashboard/boxes.html", rows=rows, shapes=SHAPES, days=stretch(), stretches=STRETCHES)
 
     @blueprint.get("/boxes/<key>")
     def box(key: str) -> ResponseReturnValue:
@@ -62,8 +62,14 @@ def register(blueprint: Blueprint, parts: Parts) -> None:
             cuts={sort: _cuts(figures, key, sort) for sort in ("page", "source", "arm")},
             days=stretch(),
             stretches=STRETCHES,
-            base=parts.base_url,
+            snippets=_snippets(snippets(parts.base_url, found, tongue())),
         )
+
+
+def _snippets(given: Snippets) -> list[tuple[str, str, str]]:
+    """Ways to put the box onto a page: key, name, text."""
+    ways = (("script", "Script"), ("pinned", "Script, pinned"), ("frame", "Frame"), ("form", "Plain form"))
+    return [(key, name, getattr(given, key)) for key, name in (*ways, ("link", "Link"), ("policy", "Content policy"))]
 
 
 def _cuts(figures: dict[tuple[str, str, str], BoxFigures], box: str, sort: str) -> list[Cut]:

@@ -12,7 +12,7 @@ from math import ceil, floor, log10
 from app.web.dashboard.shell import clock
 from app.web.dashboard.wording import compact, is_persian, number, percent
 
-WIDTH, HEIGHT = 640, 180
+WIDTH, HEIGHT = 960, 200
 LEFT, RIGHT, TOP, BOTTOM = 44, 8, 10, 24
 
 
@@ -111,7 +111,7 @@ def _area(points: Sequence[tuple[float, float]]) -> str:
 
 
 def _columns(places: Sequence[float], first_day: int, _flow: bool) -> tuple[Mark, ...]:
-    every = max(1, ceil(len(places) / 5))
+    every = max(1, ceil(len(places) / 7))
     picked = range(every // 2, len(places), every)
     return tuple(Mark(places[i], HEIGHT - 6, clock().short_day(first_day + i)) for i in picked)
 

@@ -13,7 +13,7 @@ from app.actions.measure import Need, Series
 from app.store import reports
 from app.web.dashboard import drawing, ladder, people
 from app.web.dashboard.shell import shelved
-from app.web.dashboard.wording import money, number, say
+from app.web.dashboard.wording import compact, money, number, say
 from app.web.parts import Parts
 
 LABELS = {
@@ -71,8 +71,14 @@ def register(blueprint: Blueprint, parts: Parts) -> None:
 
 
 def written(series: Series, value: int) -> str:
+    """A figure of home; large amounts shortened, for the list is narrow."""
+    if series.key != "revenue":
+        return number(value)
     held = shelved()
-    return money(value, held.book.site if held else None) if series.key == "revenue" else number(value)
+    site = held.book.site if held else None
+    if site is None or site.currency_shown != "toman" or value < 10_000_000:
+        return money(value, site)
+    return f"{compact(value // 10)} {money(0, site).split(' ', 1)[1]}"
 
 
 def chart_of(series: Series) -> drawing.Lines:

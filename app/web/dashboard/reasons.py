@@ -83,6 +83,8 @@ def _kind(decided: Decided) -> str:
 def _branch(decided: Decided) -> str:
     names = {"then": say("if so"), "else": say("otherwise"), "none": say("no answer")}
     branch = decided.text("branch")
+    if branch.isdigit():
+        branch = str(int(branch) + 1)
     return say("Took the way “%(branch)s”", branch=names.get(branch, branch))
 
 

@@ -58,7 +58,12 @@ def timeline(history: History, show: str = "") -> list[Entry]:
         *(entry for row in history.decisions for entry in _decision(row)),
     ]
     wanted = GROUPS.get(show)
-    return sorted((e for e in entries if wanted is None or e.sort in wanted), key=_newest_first)
+    shown = (e for e in entries if (e.code not in _MURMUR if wanted is None else e.sort in wanted))
+    return sorted(shown, key=_newest_first)
+
+
+_MURMUR = frozenset({"entry_where", "entry_live", "waited"})
+"""Decisions that repeat with every fact: told only to those who ask for decisions."""
 
 
 _ORDER = ("stage", "order", "confirm", "signup", "consent", "click", "open", "visit", "mail", "kind", "decision")

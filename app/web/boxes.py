@@ -87,8 +87,11 @@ class Desk:
         return self._draw(box, Draft(given))
 
     def face(self, key: str) -> ResponseReturnValue:
-        """What the script draws from; 403 to a page that may not show this box."""
-        shelved, box = self._find(key)
+        """What the script draws from; 403 to a page that may not show this box. Anybody may know that there is none."""
+        shelved = self._shelved()
+        box = shelved.workspace.boxes.get(key)
+        if box is None:
+            return jsonify(state="none"), 404, {"Access-Control-Allow-Origin": "*"}
         origin = self._origin(box)
         shown: dict[str, Json] = face(box, shelved.book.site, page_locale(self._parts))
         shown["token"] = self._token(box)

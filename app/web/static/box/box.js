@@ -1,45 +1,46 @@
 // Draws one signup box into a shadow root, where the page's own style cannot reach it: shapes, steps, checks, thanks.
+// Sizes are in px, for `rem` is the page's own, and some pages make it 7px.
 const css = `
 :host{all:initial;display:block;color-scheme:inherit}
 *{box-sizing:border-box}
 .b{--g:#fff;--i:#1c2421;--s:#56605b;--e:#7c8782;--bad:#b3261e;--a:#0a6b4e;--o:#fff;--r:10px;--k:#0a6b4e;
 --g:light-dark(#fff,#1b211e);--i:light-dark(#1c2421,#e8ece9);--s:light-dark(#56605b,#a5b0aa);--bad:light-dark(#b3261e,#ffb4ab);--k:light-dark(#0a6b4e,#7fd6b1);
-font:1rem/1.6 var(--f,system-ui,"Segoe UI",Tahoma,sans-serif);color:var(--i);background:var(--g);border:1px solid var(--e);border-radius:var(--r);padding:1.4rem;position:relative;text-align:start}
+font:400 16px/1.6 sans-serif;font-family:var(--f,system-ui,"Segoe UI",Tahoma,sans-serif);letter-spacing:normal;word-spacing:normal;text-transform:none;text-indent:0;white-space:normal;text-shadow:none;visibility:visible;color:var(--i);background:var(--g);border:1px solid var(--e);border-radius:var(--r);padding:22.4px;position:relative;text-align:start}
 .b.fixed{--g:#fff;--i:#1c2421;--s:#56605b;--bad:#b3261e;--k:#1c2421}
 .b.dark{--g:#1b211e;--i:#e8ece9;--s:#b6c0ba;--bad:#ffb4ab;--k:#e8ece9}
 .b:lang(fa){line-height:1.9}
-h2{font-size:1.3rem;line-height:1.4;margin:0 0 .5rem;padding-inline-end:1.6rem;text-wrap:balance}
+h2{font-size:20.8px;line-height:1.4;margin:0 0 8px;padding-inline-end:25.6px;text-wrap:balance}
 h2:focus{outline:0}
-p{margin:.25rem 0}
-img{max-width:100%;max-height:11rem;display:block;margin:0 0 .8rem;border-radius:var(--r)}
-form{margin:.9rem 0 0}
-.f{margin:0 0 .8rem;border:0;padding:0;min-width:0}
-.f>label:not(.t),legend{display:block;font-weight:600;padding:0;margin:0 0 .2rem}
-.h{color:var(--s);font-size:.9rem;font-weight:400}
+p{margin:4px 0}
+img{max-width:100%;max-height:176px;display:block;margin:0 0 12.8px;border-radius:var(--r)}
+form{margin:14.4px 0 0}
+.f{margin:0 0 12.8px;border:0;padding:0;min-width:0}
+.f>label:not(.t),legend{display:block;font-weight:600;padding:0;margin:0 0 3.2px}
+.h{color:var(--s);font-size:14.4px;font-weight:400}
 input,select,textarea,button{font:inherit}
-input:not([type=checkbox]),select,textarea{width:100%;min-height:2.8rem;padding:.45rem .7rem;color:var(--i);background:var(--g);border:1px solid var(--e);border-radius:var(--r)}
+input:not([type=checkbox]),select,textarea{width:100%;min-height:44.8px;padding:7.2px 11.2px;color:var(--i);background:var(--g);border:1px solid var(--e);border-radius:var(--r)}
 [dir=rtl] [dir=ltr]{text-align:right}
-.t{display:flex;gap:.6rem;align-items:flex-start;padding:.15rem 0;font-weight:400!important}
-.t input{flex:none;width:1.5rem;height:1.5rem;margin:.1rem 0 0;accent-color:var(--a)}
+.t{display:flex;gap:9.6px;align-items:flex-start;padding:2.4px 0;font-weight:400!important}
+.t input{flex:none;width:24px;height:24px;margin:1.6px 0 0;accent-color:var(--a)}
 [aria-invalid=true]{outline:2px solid var(--bad)}
-.w{color:var(--bad);font-size:.93rem}
-button,.go{min-height:2.8rem;padding:.5rem 1.3rem;font-weight:600;border-radius:var(--r);border:1px solid var(--e);background:none;color:var(--i);cursor:pointer;text-decoration:none;display:inline-block}
+.w{color:var(--bad);font-size:14.9px}
+button,.go{min-height:44.8px;padding:8px 20.8px;font-weight:600;border-radius:var(--r);border:1px solid var(--e);background:none;color:var(--i);cursor:pointer;text-decoration:none;display:inline-block}
 .go{background:var(--a);color:var(--o);border-color:transparent;flex:1 1 auto;text-align:center}
-.n{display:flex;gap:.6rem;flex-wrap:wrap;margin-top:.4rem}
+.n{display:flex;gap:9.6px;flex-wrap:wrap;margin-top:6.4px}
 button[disabled]{opacity:.6;cursor:default}
 :focus-visible{outline:3px solid var(--k);outline-offset:2px}
-.x{position:absolute;inset-block-start:.5rem;inset-inline-end:.5rem;min-height:0;width:2.2rem;height:2.2rem;padding:0;border:0;font-size:1.3rem;line-height:1;z-index:1}
+.x{position:absolute;inset-block-start:8px;inset-inline-end:8px;min-height:0;width:35.2px;height:35.2px;padding:0;border:0;font-size:20.8px;line-height:1;z-index:1}
 .z{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
-dialog{margin:auto;width:min(100% - 2rem,30rem);max-height:calc(100dvh - 2rem);overflow:auto}
+dialog{margin:auto;width:min(100% - 32px,480px);max-height:calc(100dvh - 32px);overflow:auto}
 dialog::backdrop{background:#000a}
-dialog.full_screen{width:100%;height:100%;max-width:none;max-height:none;border:0;border-radius:0;padding:max(1.4rem,8vh) max(1.4rem,50vw - 16rem)}
-.slide_in,.bar{position:fixed;z-index:2147483000;max-height:calc(100dvh - 2rem);overflow:auto;box-shadow:0 6px 30px #0004}
-.slide_in{inset-block-end:1rem;inset-inline-end:1rem;width:min(100% - 2rem,24rem)}
-.bar{inset-inline:0;inset-block-end:0;border-radius:0;border-width:1px 0 0;padding:.8rem max(1rem,50vw - 30rem)}
-.bar h2{font-size:1.1rem}
-.bar form:not(.m){display:flex;flex-wrap:wrap;gap:.3rem .8rem;align-items:end;margin:.4rem 0 0}.bar form>div:first-of-type{flex:1 1 14rem;display:flex;gap:.3rem .8rem;flex-wrap:wrap}.bar .f{margin:0;flex:1 1 12rem}.bar .f.c{flex:1 1 100%;font-size:.93rem}
+dialog.full_screen{width:100%;height:100%;max-width:none;max-height:none;border:0;border-radius:0;padding:max(22.4px,8vh) max(22.4px,50vw - 256px)}
+.slide_in,.bar{position:fixed;z-index:2147483000;max-height:calc(100dvh - 32px);overflow:auto;box-shadow:0 6px 30px #0004}
+.slide_in{inset-block-end:16px;inset-inline-end:16px;width:min(100% - 32px,384px)}
+.bar{inset-inline:0;inset-block-end:0;border-radius:0;border-width:1px 0 0;padding:12.8px max(16px,50vw - 480px)}
+.bar h2{font-size:17.6px}
+.bar form:not(.m){display:flex;flex-wrap:wrap;gap:4.8px 12.8px;align-items:end;margin:6.4px 0 0}.bar form>div:first-of-type{flex:1 1 224px;display:flex;gap:4.8px 12.8px;flex-wrap:wrap}.bar .f{margin:0;flex:1 1 192px}.bar .f.c{flex:1 1 100%;font-size:14.9px}
 @media(max-width:640px){dialog.popup,.slide_in,.bar{max-height:60dvh}.slide_in,dialog.popup:not(.asked){inset:auto 0 0;width:100%;max-width:none;margin:0;border-radius:var(--r) var(--r) 0 0}}
-@media(prefers-reduced-motion:no-preference){.slide_in,.bar{animation:u .25s ease-out}@keyframes u{from{transform:translateY(2rem);opacity:0}}}
+@media(prefers-reduced-motion:no-preference){.slide_in,.bar{animation:u .25s ease-out}@keyframes u{from{transform:translateY(32px);opacity:0}}}
 @media(forced-colors:active){.go{border-color:ButtonText}}
 `
 const FONTS = { serif: 'Georgia,"Times New Roman",serif', system: 'system-ui,"Segoe UI",Tahoma,sans-serif' }

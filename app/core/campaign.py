@@ -327,7 +327,7 @@ class ByBox:
 
 @dataclass(frozen=True, slots=True)
 class ByEvent:
-    """`on:` a declared event, or one of the built-in ones (order, refund, referral, referral_milestone, reply, visit)."""
+    """`on:` a declared event, or a built-in one (order, refund, referral, referral_milestone, reply, visit)."""
 
     event: str
 

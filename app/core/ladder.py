@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 from app.core.book import Book
 from app.core.conditions import Condition, evaluate, timers
-from app.core.conditions.view import View
 from app.core.conditions.tree import Name
+from app.core.conditions.view import View
 from app.core.engagement import earns, score
 from app.core.facts import Fact, FactKind, FactLog
 from app.core.instants import DAY, Instant
@@ -42,7 +42,7 @@ def earliest_of(instants: Iterable[Instant | None]) -> Instant | None:
 
 
 def standing_rules(ladder: Ladder, stage: str) -> Iterator[Condition]:
-    """What time alone may change about a person of this stage: the rules that can act on a person of this stage: every higher rise with its fall, the own fall, labels."""
+    """What time alone may change about a person of this stage: every higher rise with its fall, the own fall, labels."""
     index = max(0, ladder.index(stage))
     for rung in ladder.stages[index:]:
         if rung.rise and rung.key != stage:

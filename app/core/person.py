@@ -220,7 +220,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A message left our hands or will not: sent, uncertain, refused, skipped or parked, at an instant, with a reason."""
+    """A message left our hands or will not: sent, uncertain, refused, skipped or parked; when, and why."""
 
     key: MessageKey
     state: MessageState
@@ -229,7 +229,7 @@ class Settled:
 
 
 def apply(person: Person, outcome: Settled) -> Person:
-    """The person after a message was settled. Settling what is unknown or already settled the same way changes nothing."""
+    """The person after a message was settled. Settling what is unknown, or the same way again, changes nothing."""
     return replace(person, messages=tuple(_settled(message, outcome) for message in person.messages))
 
 

@@ -1,4 +1,4 @@
-"""The story of the demo, walked in a real browser against the running house and a real SMTP server, in both languages."""
+"""The story of the demo, walked in a real browser against the running house and a real SMTP server, in fa and en."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ from flask.typing import ResponseReturnValue
 
 from app.actions import commands, people
 from app.actions.access import May
-from app.actions.people import Hand
 from app.actions.commands import Command
+from app.actions.people import Hand
 from app.core.instants import DAY
 from app.web.dashboard.shell import back, campaign_title, clock, need, need_proof, notify, shelved, visitor
 from app.web.dashboard.timeline import attribute_label

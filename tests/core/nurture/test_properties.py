@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from typing import TypeAlias
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -118,7 +119,10 @@ def live(life: Life, act: str | tuple[str, int]) -> None:
             raise AssertionError(f"no such act: {act}")
 
 
-def lived(story: list[str | tuple[str, int]], zone: str) -> Watched:
+Story: TypeAlias = list[str | tuple[str, int]]
+
+
+def lived(story: Story, zone: str) -> Watched:
     alice = Watched(FIRST, tz=zone)
     for act in story:
         live(alice, act)
@@ -126,7 +130,7 @@ def lived(story: list[str | tuple[str, int]], zone: str) -> Watched:
 
 
 @given(acts, st.sampled_from(ZONES))
-def test_each_step_is_sent_at_most_once_per_run_across_publishes_too(story: list[str | tuple[str, int]], zone: str) -> None:
+def test_each_step_is_sent_at_most_once_per_run_across_publishes_too(story: Story, zone: str) -> None:
     alice = lived(story, zone)
     counted = Counter((message.key.run, message.key.step) for message in alice.person.messages)
     assert all(number == 1 for number in counted.values())
@@ -139,7 +143,7 @@ def test_each_step_is_sent_at_most_once_per_run_across_publishes_too(story: list
 
 
 @given(acts, st.sampled_from(ZONES))
-def test_every_run_ends_rests_or_waits_for_something_nameable(story: list[str | tuple[str, int]], zone: str) -> None:
+def test_every_run_ends_rests_or_waits_for_something_nameable(story: Story, zone: str) -> None:
     alice = lived(story, zone)
     alice.decide(())
     for run in alice.person.runs:
@@ -148,7 +152,7 @@ def test_every_run_ends_rests_or_waits_for_something_nameable(story: list[str | 
 
 
 @given(acts, st.sampled_from(ZONES))
-def test_every_planned_mail_lies_in_its_window_and_under_the_caps(story: list[str | tuple[str, int]], zone: str) -> None:
+def test_every_planned_mail_lies_in_its_window_and_under_the_caps(story: Story, zone: str) -> None:
     alice = lived(story, zone)
     contact = alice.book.site.contact
     where = zone_of(alice.person.subscriber.timezone, alice.book.site.timezone)
@@ -159,12 +163,12 @@ def test_every_planned_mail_lies_in_its_window_and_under_the_caps(story: list[st
 
 
 @given(acts, st.sampled_from(ZONES))
-def test_the_same_life_is_decided_the_same_way_twice(story: list[str | tuple[str, int]], zone: str) -> None:
+def test_the_same_life_is_decided_the_same_way_twice(story: Story, zone: str) -> None:
     assert lived(story, zone).decisions == lived(story, zone).decisions
 
 
 @given(acts)
-def test_looking_again_at_the_same_instant_changes_nothing(story: list[str | tuple[str, int]]) -> None:
+def test_looking_again_at_the_same_instant_changes_nothing(story: Story) -> None:
     alice = lived(story, "Asia/Tehran")
     alice.decide(())
     again = advance(alice.book, alice.person, (), alice.now)
@@ -173,7 +177,7 @@ def test_looking_again_at_the_same_instant_changes_nothing(story: list[str | tup
 
 
 @given(acts)
-def test_a_fact_that_comes_twice_is_decided_about_once(story: list[str | tuple[str, int]]) -> None:
+def test_a_fact_that_comes_twice_is_decided_about_once(story: Story) -> None:
     alice = lived(story, "Asia/Tehran")
     order = alice.fact(FactKind.VISITED, path="/pricing")
     alice.happen(order)

@@ -145,7 +145,7 @@ def test_rule_23_an_outage_spreads_what_is_overdue() -> None:
 
 
 def test_rule_24_half_past_nine_daily_passes_one_per_24_hours() -> None:
-    steps = ", ".join('{wait: {days: 1, at: "09:30"}}, {send: %s}' % mail for mail in "abcd")
+    steps = ", ".join(f'{{wait: {{days: 1, at: "09:30"}}}}, {{send: {mail}}}' for mail in "abcd")
     alice = Life(contact(book(welcome(f"sequences:\n  any: [{steps}]")), "1 per 24h"))
     alice.sign_up()
     alice.pass_time(6 * DAY)

@@ -7,13 +7,14 @@ from sqlalchemy.orm import Session
 from app.core.book import Book
 from app.core.campaign import ByBox, ByChange, Campaign, CampaignState, Entry, EntryRule, Once, Yearly
 from app.core.conditions import evaluate
-from app.core.facts import RunKey
+from app.core.facts import Fact, FactKind, RunKey
 from app.core.instants import DAY
 from app.core.person import Run, RunResult, RunState
 from app.core.text import Text
 from app.core.windows import Clock
 from app.store import segments, waking
 from app.store.engine import Database
+from app.store.events import fact_row, record
 from app.store.people import SubscriberRow
 from app.store.waking import Concerned
 from benchmarks._crowd import small_book
@@ -115,18 +116,18 @@ def test_an_entry_wakes_whom_time_alone_may_bring_to_it(database: Database, rule
         (loaded,) = load(session, hers)
         born = replace(loaded.person.subscriber, attributes={"birthday": "01-01"})
         save(session, changed(loaded, replace(loaded.person, subscriber=born)))
+        carols = next(id_ for id_, name in names.items() if name == "carol")
+        record(session, [fact_row(carols, Fact(b"v" * 16, FactKind.VISITED, START, path="/x"))])
         wake_all(session, book_with(rule), Concerned(frozenset({"news"})))
         assert woken(session, names) == wanted
 
 
-@settings(
-    suppress_health_check=list(HealthCheck), max_examples=20, phases=(Phase.explicit, Phase.reuse, Phase.generate)
-)
-@given(case=asked())
-def test_nobody_comes_to_meet_a_condition_by_time_without_being_woken(sqlite_database_url: str, case: Asked) -> None:
-    from app.store.engine import open_database
+_PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 
-    database = open_database(sqlite_database_url)
+
+@settings(suppress_health_check=list(HealthCheck), max_examples=20, phases=_PHASES)
+@given(case=asked())
+def test_nobody_comes_to_meet_a_condition_by_time_without_being_woken(database: Database, case: Asked) -> None:
     with population(database, case.lives) as (session, people):
         views = views_of(session, people, case.rules)
         given_ = segments.asking(session, NOW, case.rules, later=True)

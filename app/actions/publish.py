@@ -10,10 +10,12 @@ import json
 from dataclasses import dataclass
 
 from app.actions.inspect import Inspection
+from app.actions.shelf import Shelf
 from app.core.problem import Problem
 from app.mail.compiled import CompiledMail
 from app.store import releases, waking
 from app.store.releases import NewMail, NewRelease
+from app.store.waking import Concerned
 from app.world import World
 
 
@@ -64,16 +66,16 @@ class Scope:
     campaigns: frozenset[str] | None = None
 
 
-def apply(world: World, inspection: Inspection, by: Authorship) -> Published | NotPublished:
+def apply(world: World, inspection: Inspection, by: Authorship, shelf: Shelf | None = None) -> Published | NotPublished:
     """Publish. Nobody enters a campaign by it; people already under way are looked at once under the new rules."""
-    done = apply_within(world, inspection, by, None)
+    done = apply_within(world, inspection, by, None, shelf)
     if isinstance(done, MovedOn):
         raise TypeError("without a plan nothing can have moved on")
     return done
 
 
 def apply_within(
-    world: World, inspection: Inspection, by: Authorship, scope: Scope | None
+    world: World, inspection: Inspection, by: Authorship, scope: Scope | None, shelf: Shelf | None = None
 ) -> Published | NotPublished | MovedOn:
     """Publish what a plan was made of.
 
@@ -92,26 +94,33 @@ def apply_within(
         if control.release_id is not None and releases.digest_of(session, control.release_id) == digest:
             return Published(control.release_id, digest, is_new=False)
         release_id = releases.publish(session, _release(inspection, digest, by), now)
-        waking.begin(session, scope.campaigns if scope else None, now)
-    wake_concerned(world)
+        waking.begin(session, _concerned(scope), now)
+    wake_concerned(world, shelf or Shelf(world.secret))
     return Published(release_id, digest, is_new=True)
 
 
-def wake_concerned(world: World) -> int:
-    """Wake all whom publications concern, a stretch of people at a time. Returns how many were woken."""
+def _concerned(scope: Scope | None) -> Concerned:
+    if scope is None or scope.campaigns is None:
+        return Concerned(is_everybody=True)
+    return Concerned(scope.campaigns)
+
+
+def wake_concerned(world: World, shelf: Shelf) -> int:
+    """Wake all whom publications and commands concern, a stretch of people at a time. Returns how many were woken."""
     total = 0
-    while woken := _wake_stretch(world):
+    while (woken := _wake_stretch(world, shelf)) is not None:
         total += woken
         world.rest()
     return total
 
 
-def _wake_stretch(world: World) -> int:
+def _wake_stretch(world: World, shelf: Shelf) -> int | None:
     with world.transaction("read") as session:
-        if not waking.is_under_way(session):
-            return 0
+        shelved = shelf.look(session) if waking.is_under_way(session) else None
+    if shelved is None:
+        return None
     with world.transaction("write") as session:
-        return waking.wake_stretch(session, world.now())
+        return waking.wake_some(session, shelved.book, world.now())
 
 
 def _release(inspection: Inspection, digest: str, by: Authorship) -> NewRelease:

@@ -26,6 +26,7 @@ from app.core.projection import Start, project
 from app.store import plans, steering, waking
 from app.store.loading import Loaded, load_people
 from app.store.saving import Context, Decided, save_people
+from app.store.waking import Concerned
 from app.world import World
 
 
@@ -51,30 +52,32 @@ class Stop(StrEnum):
     """Every run ends, what is queued is taken back."""
 
 
-def pause(world: World, campaign: str) -> Steered | NoSuchCampaign:
+def pause(world: World, shelf: Shelf, campaign: str) -> Steered | NoSuchCampaign:
     """Nothing of this campaign leaves and nobody in it moves on, until it is resumed. Outlasts a publication."""
-    return _stand(world, campaign, Standing.PAUSED, None)
+    return _stand(world, shelf, campaign, Standing.PAUSED, None)
 
 
-def resume(world: World, campaign: str, policy: Resumption = Resumption.KEEP_DATES) -> Steered | NoSuchCampaign:
+def resume(
+    world: World, shelf: Shelf, campaign: str, policy: Resumption = Resumption.KEEP_DATES
+) -> Steered | NoSuchCampaign:
     """As the file says again. `policy` says what becomes of the waits people were in."""
-    return _stand(world, campaign, None, policy)
+    return _stand(world, shelf, campaign, None, policy)
 
 
-def stop(world: World, campaign: str, how: Stop) -> Steered | NoSuchCampaign:
-    return _stand(world, campaign, Standing.RETIRED if how is Stop.DRAIN else Standing.STOPPED, None)
+def stop(world: World, shelf: Shelf, campaign: str, how: Stop) -> Steered | NoSuchCampaign:
+    return _stand(world, shelf, campaign, Standing.RETIRED if how is Stop.DRAIN else Standing.STOPPED, None)
 
 
 def _stand(
-    world: World, campaign: str, standing: Standing | None, policy: Resumption | None
+    world: World, shelf: Shelf, campaign: str, standing: Standing | None, policy: Resumption | None
 ) -> Steered | NoSuchCampaign:
     with world.transaction("write") as session:
         known = steering.campaigns(session)
         if campaign not in known:
             return NoSuchCampaign(campaign, tuple(known))
         steering.stand(session, campaign, standing.value if standing else None, policy.value if policy else None)
-        waking.begin(session, {campaign}, world.now())
-    people = wake_concerned(world)
+        waking.begin(session, Concerned(frozenset({campaign})), world.now())
+    people = wake_concerned(world, shelf)
     return Steered(campaign, standing.value if standing else "as its file says", people)
 
 

@@ -1,39 +1,205 @@
-"""`parvar apply`: publishes the files.
+"""Commands that change what is live: `plan`, `apply`, `rollback`, `pause`, `resume`, `stop`, `backfill`.
 
-Owns the words and the Git commit named in a release. Must not publish itself.
+Owns the words, the exit codes, and the Git commit named in a release. Must not publish or steer by itself.
 """
 
 from __future__ import annotations
 
 import getpass
+import json
+import os
 import subprocess
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from app.actions.inspect import inspect_folder
-from app.actions.publish import Authorship, NotPublished
-from app.actions.publish import apply as publish
+from app.actions.inspect import Inspection, inspect_folder
+from app.actions.plan import Plan, Unreadable, make_plan
+from app.actions.plan.applying import (
+    Applied,
+    NoSuchRelease,
+    NotConfirmed,
+    Order,
+    OtherPlan,
+    Outcome,
+    PlanFirst,
+    RefusedPlan,
+    apply_planned,
+    files_of,
+)
+from app.actions.publish import Authorship
+from app.actions.shelf import Shelf
+from app.actions.steer import NoSuchCampaign, Steered, Stop, kill, revive
+from app.actions.steer import backfill as let_in
+from app.actions.steer import pause as pause_campaign
+from app.actions.steer import resume as resume_campaign
+from app.actions.steer import stop as stop_campaign
 from app.cli.files import print_problems
+from app.cli.plans import lines, markdown
 from app.cli.running import settings_or_exit
+from app.core.book import Resumption
+from app.core.nurture.backfill import Anchor
 from app.main import build_world, today
+from app.world import World
+
+_folder = click.option(
+    "--folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=".",
+    show_default=True,
+    help="Where campaigns/ and email_templates/ are.",
+)
+
+
+def _world() -> tuple[World, Shelf]:
+    world = build_world(settings_or_exit())
+    return world, Shelf(world.secret)
+
+
+# ── Plan ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print it for a comment on a pull request.")
+def plan(folder: Path, as_json: bool, as_markdown: bool) -> None:
+    """Say what publishing FOLDER would change, and what that does to whom. Nothing is sent, nothing is written.
+
+    Exit code 0 when it could be applied, 1 when files have errors or it is refused, 3 when it needs a confirmation.
+    """
+    world, shelf = _world()
+    made = _planned(world, shelf, inspect_folder(folder, today()), is_quiet=as_json or as_markdown)
+    zone = _zone(world, shelf)
+    if as_json:
+        click.echo(json.dumps(plain(made), ensure_ascii=False, indent=1, default=str))
+    else:
+        _print("\n".join(markdown(made, zone) if as_markdown else lines(made, zone)))
+    sys.exit(1 if made.refusals else 3 if made.guard.is_over else 0)
+
+
+def plain(made: Plan) -> dict[str, object]:
+    """A plan as JSON knows it; the counts behind it stay out."""
+    found = asdict(replace(made, tally=type(made.tally)()))
+    found.pop("tally")
+    return found | {"is_harmless": made.is_harmless}
+
+
+def _planned(world: World, shelf: Shelf, inspection: Inspection, *, is_quiet: bool = False) -> Plan:
+    if inspection.workspace is None or inspection.errors:
+        print_problems(inspection.errors or inspection.problems)
+        sys.exit(1)
+    processes = min(4, os.cpu_count() or 1)
+    with _bar(is_quiet) as bar:
+        task = bar.add_task("people", total=None)
+        made = make_plan(
+            world, shelf, inspection, lambda done, total: bar.update(task, completed=done, total=total), processes
+        )
+    if isinstance(made, Unreadable):
+        print_problems(made.problems)
+        sys.exit(1)
+    return made
+
+
+def _bar(is_quiet: bool) -> Progress:
+    columns = (TextColumn("looking at"), MofNCompleteColumn(), TextColumn("people"), BarColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True), transient=True, disable=is_quiet or not sys.stderr.isatty())
+
+
+def _zone(world: World, shelf: Shelf) -> str:
+    with world.transaction("read") as session:
+        shelved = shelf.look(session)
+    return shelved.book.site.timezone if shelved else "UTC"
+
+
+def _print(text: str) -> None:
+    """Plain text with the signs coloured, where there is a terminal."""
+    colours = {"✗": "red", "+": "green", "-": "red", "~": "yellow"}
+    for line in text.splitlines():
+        sign = line.strip()[:1]
+        click.secho(line, fg=colours.get(sign) if line.strip()[1:2] == " " else None)
+
+
+# ── Apply ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@click.command()
+@click.argument("digest", default="")
+@_folder
 @click.option("-m", "--message", default="", help="Why, in a sentence; kept with the release.")
 @click.option("--author", default="", help="Who publishes; your login name when not given.")
-def apply(folder: Path, message: str, author: str) -> None:
-    """Publish campaigns and mails below FOLDER. Nobody enters a campaign by it; errors publish nothing."""
-    inspection = inspect_folder(folder, today())
+@click.option("--confirm", type=int, help="The number of mails, where the plan is over the guard.")
+def apply(digest: str, folder: Path, message: str, author: str, confirm: int | None) -> None:
+    """Publish what was planned under DIGEST, and nothing else. Nobody enters a campaign by it.
+
+    Without a digest only a first release, or one that touches nobody, is applied. Exit code 1 when files have errors,
+    the plan is refused or another one; 3 when it needs a confirmation.
+    """
+    if digest and Path(digest).is_dir():
+        digest, folder = "", Path(digest)
+    world, shelf = _world()
     by = Authorship(author or getpass.getuser(), message, git_commit(folder))
-    published = publish(build_world(settings_or_exit()), inspection, by)
-    if isinstance(published, NotPublished):
-        print_problems(published.problems)
+    inspection = inspect_folder(folder, today())
+    if inspection.workspace is None or inspection.errors:
+        print_problems(inspection.errors or inspection.problems)
         sys.exit(1)
-    words = "is live" if published.is_new else "was live already"
-    click.echo(f"release {published.release_id} ({published.digest}) {words}")
+    _tell(apply_planned(world, shelf, inspection, Order(by, digest, confirm)), _zone(world, shelf))
+
+
+@click.command()
+@click.argument("release", type=int, required=False)
+@_folder
+@click.option("-m", "--message", default="", help="Why, in a sentence.")
+@click.option("--author", default="", help="Who; your login name when not given.")
+@click.option("--confirm", type=int, help="The number of mails, where the plan is over the guard.")
+def rollback(release: int | None, folder: Path, message: str, author: str, confirm: int | None) -> None:
+    """Make an earlier release live again, the one before the live one when RELEASE is not given.
+
+    It is planned and guarded as every publication; people keep what they received, and go on from where they stand.
+    """
+    world, shelf = _world()
+    inspection = files_of(world, release, today(), folder)
+    if isinstance(inspection, NoSuchRelease):
+        raise click.ClickException(
+            "there is no earlier release" if release is None else f"there is no release {release}"
+        )
+    made = _planned(world, shelf, inspection)
+    note = message or f"back to release {release}" if release else message or "back to the release before"
+    order = Order(Authorship(author or getpass.getuser(), note), made.digest, confirm)
+    _tell(apply_planned(world, shelf, inspection, order), _zone(world, shelf))
+
+
+def _tell(outcome: Outcome, zone: str) -> None:
+    match outcome:
+        case Unreadable():
+            print_problems(outcome.problems)
+            sys.exit(1)
+        case Applied():
+            _print("\n".join(lines(outcome.plan, zone)))
+            words = "is live" if outcome.is_new else "was live already"
+            click.echo(f"release {outcome.release_id} ({outcome.plan.files}) {words}")
+        case OtherPlan():
+            _refuse(outcome.plan, zone, "the files or what is live changed since that plan; this is the plan now")
+        case PlanFirst():
+            _refuse(
+                outcome.plan, zone, f"this touches people; look at the plan, then: parvar apply {outcome.plan.digest}"
+            )
+        case RefusedPlan():
+            _refuse(outcome.plan, zone, "refused; nothing was changed")
+        case NotConfirmed():
+            guard = outcome.plan.guard
+            words = f"{guard.peak:,} mails in one hour, the limit is {guard.limit:,}; add --confirm {guard.mails}"
+            _refuse(outcome.plan, zone, words, code=3)
+
+
+def _refuse(made: Plan, zone: str, words: str, code: int = 1) -> None:
+    _print("\n".join(lines(made, zone)))
+    click.secho(words, fg="red", err=True)
+    sys.exit(code)
 
 
 def git_commit(folder: Path) -> str:
@@ -44,3 +210,101 @@ def git_commit(folder: Path) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
+
+
+# ── Steering ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@click.command()
+@click.argument("campaign")
+def pause(campaign: str) -> None:
+    """Pause a campaign: nothing of it leaves, nobody in it moves on. Outlasts a publication."""
+    _steered(pause_campaign(*_world(), campaign))
+
+
+@click.command()
+@click.argument("campaign", default="")
+@click.option("--all", "every", is_flag=True, help="Let mail leave again after `parvar stop --all`.")
+@click.option(
+    "--policy",
+    type=click.Choice([each.value for each in Resumption]),
+    default=Resumption.KEEP_DATES.value,
+    show_default=True,
+    help="What becomes of the waits people were in.",
+)
+def resume(campaign: str, every: bool, policy: str) -> None:
+    """Let a paused or stopped campaign go on as its file says."""
+    world, shelf = _world()
+    if every:
+        revive(world)
+        click.echo("mail leaves again")
+        return
+    _steered(resume_campaign(world, shelf, _named(campaign), Resumption(policy)))
+
+
+@click.command()
+@click.argument("campaign", default="")
+@click.option("--all", "every", is_flag=True, help="The kill switch: within a second no mail leaves any more.")
+@click.option("--drain", "how", flag_value="drain", help="No new entries; who is under way finishes.")
+@click.option("--now", "how", flag_value="now", help="Every run ends, what is queued is taken back.")
+def stop(campaign: str, every: bool, how: str | None) -> None:
+    """Stop a campaign, or with --all every mail of the site."""
+    world, shelf = _world()
+    if every:
+        kill(world)
+        click.echo("no mail leaves any more; decisions go on. Undo: parvar resume --all")
+        return
+    if how is None:
+        raise click.UsageError("say --drain (who is under way finishes) or --now (every run ends)")
+    _steered(stop_campaign(world, shelf, _named(campaign), Stop(how)))
+
+
+def _named(campaign: str) -> str:
+    if not campaign:
+        raise click.UsageError("name a campaign, or write --all")
+    return campaign
+
+
+def _steered(done: Steered | NoSuchCampaign) -> None:
+    if isinstance(done, NoSuchCampaign):
+        raise click.ClickException(f"there is no campaign {done.wanted}; there are {', '.join(done.known) or 'none'}")
+    click.echo(f"{done.campaign}: {done.standing} · {done.people:,} people are looked at")
+
+
+@click.command()
+@click.argument("campaign")
+@click.option("--anchor", type=click.Choice([each.value for each in Anchor]), required=True, help="When a run began.")
+@click.option("--dry-run", is_flag=True, help="Only count.")
+@click.option("--confirm", type=int, help="The number of people, where the guard asks for it.")
+def backfill(campaign: str, anchor: str, dry_run: bool, confirm: int | None) -> None:
+    """Let in who qualifies already: who did what enters before it was published, or for whom the condition is true.
+
+    `original` counts waits from then (what is long past is skipped), `now` begins today for everybody.
+    """
+    world, shelf = _world()
+    counted = let_in(world, shelf, campaign, Anchor(anchor), dry=True)
+    if isinstance(counted, NoSuchCampaign):
+        _steered(counted)
+        return
+    click.echo(f"{counted.entered:,} of {counted.looked_at:,} people enter {campaign}")
+    mails = f"next 24 h {counted.mails_day:,}   next 7 days {counted.mails_week:,}"
+    click.echo(f"  mails    {mails}   peak {counted.peak:,} an hour")
+    for code, people in counted.refused:
+        click.echo(f"  refused  {people:,}  {code.replace('_', ' ')}")
+    if dry_run:
+        return
+    limit = _limit(world, shelf)
+    if counted.peak > limit and confirm != counted.entered:
+        click.secho(f"over the guard ({limit:,} an hour); add --confirm {counted.entered}", fg="red", err=True)
+        sys.exit(3)
+    done = let_in(world, shelf, campaign, Anchor(anchor), dry=False)
+    if isinstance(done, NoSuchCampaign):
+        _steered(done)
+        return
+    click.echo(f"{done.entered:,} people are in")
+
+
+def _limit(world: World, shelf: Shelf) -> int:
+    with world.transaction("read") as session:
+        shelved = shelf.look(session)
+    return shelved.book.site.guards.confirm_above if shelved else 0

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from app.actions.inspect import Inspection
-from app.actions.plan.ahead import Progress, Task, book_ahead, concerned, concerns_everybody, run_ahead
+from app.actions.plan.ahead import Progress, Task, book_ahead, concerned, run_ahead
 from app.actions.plan.tally import CampaignTally, Example, StepTally, Tally
 from app.actions.publish import digest_of
 from app.actions.shelf import Shelf, Shelved
@@ -145,6 +145,8 @@ class Plan:
     digest: str
     files: str
     """Digest of the files to the letter."""
+    version: int
+    """Of the control row: grows with every publication and command."""
     live: Released | None
     at: Instant
     people: int
@@ -271,6 +273,7 @@ class _Drawing:
         return Plan(
             digest=plan_digest(files, papers.live, papers.version),
             files=files,
+            version=papers.version,
             live=papers.live,
             at=self._now,
             people=papers.people,
@@ -364,8 +367,3 @@ class _Drawing:
 
 def _people(count: int) -> str:
     return f"{count:,} {'person' if count == 1 else 'people'}"
-
-
-def touches_everybody(plan: Plan, old: Book, new: Book) -> bool:
-    """Whether everybody has to be looked at once the plan is applied."""
-    return concerns_everybody(plan.difference, old, new)

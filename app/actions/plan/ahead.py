@@ -58,10 +58,15 @@ def book_ahead(world: World, shelved: Shelved | None, inspection: Inspection) ->
 # ── Who is looked at ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def concerns_all(difference: Difference) -> bool:
+    """Whether a rule changed that holds for everybody: the ladder's, or the site's."""
+    return difference.has("stage", "kind", "segment", "scoring", "site")
+
+
 def concerns_everybody(difference: Difference, old: Book, new: Book) -> bool:
     """Whether a change may move people who are in no changed campaign: rules of the ladder, of contact, and entries
     that time alone may bring."""
-    if difference.has("stage", "kind", "segment", "scoring", "site"):
+    if concerns_all(difference):
         return True
     return any(_by_time(old.campaigns.get(key)) != _by_time(new.campaigns.get(key)) for key in _keys(difference))
 

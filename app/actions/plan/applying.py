@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from app.actions.inspect import Inspection, inspect
-from app.actions.plan import Plan, Unreadable, book_ahead, make_plan, touches_everybody
-from app.actions.plan.ahead import Progress
+from app.actions.plan import Plan, Unreadable, make_plan
+from app.actions.plan.ahead import Progress, concerns_all
 from app.actions.publish import Authorship, MovedOn, NotPublished, Published, Scope, apply_within
 from app.actions.shelf import Shelf
 from app.store import plans, releases
@@ -75,7 +75,7 @@ def apply_planned(
     objection = _objection(plan, order)
     if objection:
         return objection
-    done = apply_within(world, inspection, order.by, _scope(world, shelf, inspection, plan))
+    done = apply_within(world, inspection, order.by, _scope(plan), shelf)
     match done:
         case Published():
             return Applied(done.release_id, done.is_new, plan)
@@ -97,16 +97,10 @@ def _objection(plan: Plan, order: Order) -> OtherPlan | PlanFirst | RefusedPlan 
     return None
 
 
-def _scope(world: World, shelf: Shelf, inspection: Inspection, plan: Plan) -> Scope | None:
-    with world.transaction("read") as session:
-        shelved = shelf.look(session)
-        if shelved is None:
-            return None
-        version = releases.control(session).version
-    new = book_ahead(world, shelved, inspection)
-    if touches_everybody(plan, shelved.book, new):
-        return Scope(version)
-    return Scope(version, plan.difference.changed_campaigns())
+def _scope(plan: Plan) -> Scope | None:
+    if plan.live is None:
+        return None
+    return Scope(plan.version, None if concerns_all(plan.difference) else plan.difference.changed_campaigns())
 
 
 # ── Back again ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -139,7 +139,7 @@ class Stage:
         return self._ids.to_bytes(16, "big")
 
     def publish(self, inspection: Inspection) -> None:
-        published = apply(self.world, inspection, Authorship("story"))
+        published = apply(self.world, inspection, Authorship("story"), self.shelf)
         if isinstance(published, NotPublished):
             raise ValueError(str(published.problems[0]))
         self._fill_pools()

@@ -83,7 +83,7 @@ def works_of(shop: Workshop) -> tuple[Work, ...]:
     """What the clock drives, and how often it is looked for."""
     world, owner = shop.world, shop.folder.owner
     works = (
-        Work("waking", 1, lambda: wake_concerned(world)),
+        Work("waking", 1, lambda: wake_concerned(world, shop.shelf)),
         Work("advance", 0.5, lambda: drain(world, shop.shelf)),
         Work("service_mail", 0.25, lambda: [shop.courier.deliver(kind) for kind in _SERVICE]),
         Work("marketing_mail", 0.5, lambda: shop.courier.deliver(MailClass.MARKETING)),

@@ -1,15 +1,20 @@
-"""Steer: pause, resume and stop a campaign; pause all of them; the kill switch.
+"""Commands: what the dashboard's people tell campaigns and all sending, each with a line of the log.
 
-Owns what a command changes and who is looked at because of it. Each is one short transaction and a line of the log;
-people are woken in stretches afterwards, and whatever was held is asked again at the door in any case.
+Owns who said it. What a command does is app.actions.steer's.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import assert_never
 
+from app.actions import steer
 from app.actions.access import Visitor
-from app.store import accounts, steering
+from app.actions.publish import wake_concerned
+from app.actions.shelf import Shelf
+from app.actions.steer import NoSuchCampaign, Steered, Stop
+from app.store import accounts, editions, waking
 from app.store.accounts import Deed
 from app.world import World
 
@@ -21,39 +26,57 @@ class Command(StrEnum):
     """For good: every run ends."""
 
 
-_STANDINGS = {Command.PAUSE: "paused", Command.RESUME: None, Command.STOP: "stopped"}
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Whose hand, with what it reaches: the world and the book of this process."""
+
+    world: World
+    shelf: Shelf
+    by: Visitor
 
 
-def steer(world: World, by: Visitor, campaign: str, command: Command) -> bool:
+def give(desk: Desk, campaign: str, command: Command) -> bool:
     """Give a command to one campaign. False when it was never published."""
-    with world.transaction("write") as session:
-        if not steering.set_standing(session, campaign, _STANDINGS[command]):
-            return False
-        accounts.note(session, deed_of(world, by, command.value, campaign))
-    _wake(world, campaign)
+    if isinstance(_given(desk, campaign, command), NoSuchCampaign):
+        return False
+    _note(desk, command.value, campaign)
     return True
 
 
-def pause_all(world: World, by: Visitor, *, is_paused: bool) -> None:
+def _given(desk: Desk, campaign: str, command: Command) -> Steered | NoSuchCampaign:
+    match command:
+        case Command.PAUSE:
+            return steer.pause(desk.world, desk.shelf, campaign)
+        case Command.RESUME:
+            return steer.resume(desk.world, desk.shelf, campaign)
+        case Command.STOP:
+            return steer.stop(desk.world, desk.shelf, campaign, Stop.NOW)
+        case _:
+            assert_never(command)
+
+
+def pause_all(desk: Desk, *, is_paused: bool) -> None:
     """Hold all campaigns back, or let them go on. Service mail goes on in any case."""
-    with world.transaction("write") as session:
-        steering.set_paused(session, is_paused=is_paused)
-        accounts.note(session, deed_of(world, by, "pause_all" if is_paused else "resume_all"))
-    _wake(world, "")
+    with desk.world.transaction("write") as session:
+        editions.set_paused(session, is_paused=is_paused)
+        waking.begin(session, waking.Concerned(is_everybody=True), desk.world.now())
+        action = "pause_all" if is_paused else "resume_all"
+        accounts.note(session, deed_of(desk.world, desk.by, action))
+    wake_concerned(desk.world, desk.shelf)
 
 
-def kill(world: World, by: Visitor, *, is_killed: bool) -> None:
+def kill(desk: Desk, *, is_killed: bool) -> None:
     """Let nothing leave at all, or let mails leave again. What was due waits where it is."""
-    with world.transaction("write") as session:
-        steering.set_killed(session, is_killed=is_killed)
-        accounts.note(session, deed_of(world, by, "kill" if is_killed else "unkill"))
+    if is_killed:
+        steer.kill(desk.world)
+    else:
+        steer.revive(desk.world)
+    _note(desk, "kill" if is_killed else "unkill")
 
 
-def _wake(world: World, campaign: str) -> None:
-    after: int | None = 0
-    while after is not None:
-        with world.transaction("write") as session:
-            after = steering.wake_stretch(session, campaign, after, world.now())
+def _note(desk: Desk, action: str, subject: str = "") -> None:
+    with desk.world.transaction("write") as session:
+        accounts.note(session, deed_of(desk.world, desk.by, action, subject))
 
 
 def deed_of(world: World, by: Visitor, action: str, subject: str = "", detail: str = "") -> Deed:

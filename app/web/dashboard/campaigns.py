@@ -1,6 +1,6 @@
 """Campaigns: which there are, how many people stand where, and one of them as a flow people can read.
 
-Owns the pages. Steering is app.actions.steer's.
+Owns the pages. Steering is done by app.actions.commands.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from app.actions import measure
 from app.core.campaign import ON_GOAL, Campaign
-from app.store import releases, reports, steering
+from app.store import editions, releases, reports
 from app.store.reports import StandingAt
 from app.web.dashboard import flow
 from app.web.dashboard.flow import Line
@@ -103,14 +103,14 @@ def register(blueprint: Blueprint, parts: Parts) -> None:
     def versions(key: str) -> ResponseReturnValue:
         _known(key)
         with parts.world.transaction("read") as session:
-            found = steering.versions(session, key)
+            found = editions.versions(session, key)
         return render_template("dashboard/versions.html", key=key, versions=found)
 
     @blueprint.get("/campaigns/<key>/versions/<int:release>")
     def version(key: str, release: int) -> ResponseReturnValue:
         """The file as of a release, beside the version before it."""
         with parts.world.transaction("read") as session:
-            found = steering.versions(session, key)
+            found = editions.versions(session, key)
             at = next((index for index, (_, each) in enumerate(found) if each.id == release), None)
             if at is None:
                 abort(404)

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from app.actions import commands, people
 from app.actions.access import May
-from app.actions.commands import Command
+from app.actions.commands import Command, Desk
 from app.actions.people import Hand
 from app.core.instants import DAY
 from app.web.dashboard.shell import back, campaign_title, clock, need, need_proof, notify, shelved, visitor
@@ -126,6 +126,10 @@ def _release(hand: Hand, undo: str) -> None:
 _BACK = {Command.PAUSE: "resume", Command.RESUME: "pause", Command.STOP: "resume"}
 
 
+def _desk(parts: Parts) -> Desk:
+    return Desk(parts.world, parts.shelf, visitor())
+
+
 def _register_steering(blueprint: Blueprint, parts: Parts) -> None:
     @blueprint.post("/campaigns/<key>/steer")
     def steer_campaign(key: str) -> ResponseReturnValue:
@@ -134,7 +138,7 @@ def _register_steering(blueprint: Blueprint, parts: Parts) -> None:
             command = Command(request.form.get("command", ""))
         except ValueError:
             abort(400)
-        if not commands.steer(parts.world, visitor(), key, command):
+        if not commands.give(_desk(parts), key, command):
             abort(404)
         words = {
             Command.PAUSE: say("“%(campaign)s” is paused.", campaign=campaign_title(key)),
@@ -150,9 +154,9 @@ def _register_steering(blueprint: Blueprint, parts: Parts) -> None:
         need(May.STEER)
         match request.form.get("what", ""):
             case "kill" | "unkill" as what:
-                commands.kill(parts.world, visitor(), is_killed=what == "kill")
+                commands.kill(_desk(parts), is_killed=what == "kill")
             case "pause" | "resume" as what:
-                commands.pause_all(parts.world, visitor(), is_paused=what == "pause")
+                commands.pause_all(_desk(parts), is_paused=what == "pause")
             case _:
                 abort(400)
         notify(say("Done."))

@@ -27,7 +27,7 @@ class PageFact(NamedTuple):
     site: str
     path: str
     name: str
-    fields: tuple[tuple[str, str | int | float | bool], ...]
+    fields: tuple[tuple[str, str | int | float | bool | list[str]], ...]
     identity: str
     visitor: str
     agent: str

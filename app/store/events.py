@@ -28,6 +28,7 @@ from sqlalchemy import (
     func,
     select,
     text,
+    tuple_,
     update,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -146,6 +147,14 @@ def announce(session: Session, rows: Sequence[dict[str, Any]]) -> None:
         keys = ("subscriber_id", "at", "fact_id")
         news = [{key: row[key] for key in keys} for row in rows]
         session.connection().execute(upsert(session, NewsRow).on_conflict_do_nothing(), news)
+
+
+def forget_news(session: Session, keys: Iterable[tuple[Instant, bytes]]) -> None:
+    """Take facts back from before the engine, for they turned out to be nobody's, or somebody else's."""
+    wanted = sorted(keys)
+    if wanted:
+        row = table_of(NewsRow)
+        session.execute(delete(row).where(tuple_(row.c.at, row.c.fact_id).in_(wanted)))
 
 
 def record_facts(session: Session, subscriber_id: int, facts: Iterable[Fact], now: Instant) -> int:

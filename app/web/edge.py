@@ -59,7 +59,11 @@ _NOT_FOUND: Final = {
 
 @dataclass(frozen=True, slots=True)
 class EdgeParts:
-    """What the edge stands on. `site_url` is where a click goes when its mail's links are not known yet."""
+    """What the edge stands on. `site_url` is where a click goes when its mail's links are not known yet.
+
+    Pages of the origins in `own` are told whose mail led there: its token stands behind the address as `#pv=…`, where
+    no server and no log sees it. An address that has a fragment already is left as it is.
+    """
 
     links: Links
     spool: Spool
@@ -68,6 +72,7 @@ class EdgeParts:
     site_url: str
     wall: Callable[[], Instant]
     new_id: Callable[[], bytes]
+    own: tuple[str, ...] = ()
 
 
 class Asked(NamedTuple):
@@ -121,7 +126,14 @@ class Answers:
         fact = self._fact(FactKind.CLICK, mail, link, asked)
         if asked.method == "OPTIONS":
             return Reply("204 No Content", [("Allow", _ALLOWED), *_PRIVATE], b"", fact)
-        return Reply("302 Found", [("Location", where), ("Content-Length", "0"), *_PRIVATE], b"", fact)
+        return Reply(
+            "302 Found", [("Location", self._told_apart(where, token)), ("Content-Length", "0"), *_PRIVATE], b"", fact
+        )
+
+    def _told_apart(self, where: str, token: str) -> str:
+        """The address with the mail's token behind it, when it leads to a page of ours."""
+        is_own = any(where == own or where.startswith((f"{own}/", f"{own}?")) for own in self._parts.own)
+        return f"{where}#pv={token}" if is_own and "#" not in where else where
 
     def _open(self, asked: Asked) -> Reply:
         """Always the picture: a broken one in a mail helps nobody."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.actions.shelf import Shelf
@@ -165,6 +165,17 @@ class House:
             session.flush()
             record_facts(session, row.id, [CoreFact(self.new_id(), CoreKind.CONFIRMED, self.clock())], self.clock())
             return row.id
+
+    def unconfirm(self, subscriber_id: int) -> None:
+        self._change(subscriber_id, state=SubscriberState.PENDING.value, confirmed_at=None)
+
+    def confirm(self, subscriber_id: int) -> None:
+        self._change(subscriber_id, state=SubscriberState.ACTIVE.value, confirmed_at=self.clock())
+
+    def _change(self, subscriber_id: int, **values: object) -> None:
+        with self.session("write") as session:
+            one = update(SubscriberRow).where(SubscriberRow.id == subscriber_id).values(values)
+            session.execute(one, execution_options={"synchronize_session": False})
 
     def mail(self, subscriber_id: int, handed_over_at: Instant | None = None, **more: object) -> int:
         """A mail of the campaign that left a minute ago, unless said otherwise."""

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.actions.shelf import Shelved
 from app.core.correcting import Recount, Rise, buckets_touched, furthest, recount, reweighed, still_holds
-from app.core.engagement import Award
+from app.core.engagement import Award, kind_of
 from app.core.facts import Fact
 from app.core.instants import DAY, Instant
 from app.core.learning import SIGNALS
@@ -58,6 +58,28 @@ def correct(world: World, session: Session, shelved: Shelved, cause: str, change
         lines |= correcting.take_back(fallen[person.subscriber.id])
     settled = [change for change in changes if change.was_settled]
     tracking.record_corrections(session, [_line(change, cause, lines, world.now()) for change in settled])
+
+
+def take_away(world: World, session: Session, shelved: Shelved, subscriber_id: int, rows: Sequence[EventRow]) -> None:
+    """Take back what these facts gave, for they turned out to be somebody else's. They are no longer hers already."""
+    for person in _people(session, shelved, (subscriber_id,)):
+        points = _Correcting(world, session, shelved, person).take_back(rows)
+        lines = [_taken_away(row, subscriber_id, points.get(row.fact_id, 0), world.now()) for row in rows]
+        tracking.record_corrections(session, lines)
+
+
+def _taken_away(row: EventRow, subscriber_id: int, points: int, now: Instant) -> dict[str, object]:
+    told = f"{row.verdict} {row.verdict_reason}"
+    keys = {"subscriber_id": subscriber_id, "fact_at": row.at, "fact_id": row.fact_id}
+    return {
+        **keys,
+        "before": told,
+        "after": "not hers",
+        "rules": RULES,
+        "cause": "unmerged",
+        "points": points,
+        "at": now,
+    }
 
 
 def _people(session: Session, shelved: Shelved, ids: Iterable[int]) -> list[Person]:
@@ -115,7 +137,7 @@ class _Correcting:
             before = receipts.get(key, ())
             if not any(fact_id in gone for _, fact_id in before):
                 continue  # it never earned anything there, or was not decided about yet
-            since, kind = key[1] * rule.per, facts[0].kind.value
+            since, kind = key[1] * rule.per, kind_of(rule).value
             left = tracking.facts_between(self.session, subscriber_id, kind, since, since + rule.per)
             counted = recount(ladder, rule, key[1], before, [fact_of(row, None) for row in left])
             tracking.put_points(self.session, subscriber_id, key, counted.bucket, counted.points)

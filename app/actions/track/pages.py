@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.actions.shelf import Shelved
 from app.actions.signup import BoxTouch, counts_of
-from app.actions.track.rows import Row, Taken
+from app.actions.track.rows import Row, Taken, sound
 from app.actions.track.telling import kinds_of, typed_field
 from app.core.address import provider
 from app.core.facts import Value
@@ -65,7 +65,9 @@ def _read(facts: Iterable[Fact], taken: Taken, shelved: Shelved) -> Iterable[tup
 
 def _see_box(fact: Fact, seen: BoxSeen, taken: Taken, shelved: Shelved) -> None:
     if seen.box in shelved.workspace.boxes:
-        taken.boxes.append((fact.at, seen))
+        arms = tuple(map(sound, seen.arms))
+        sane = BoxSeen(seen.box, sound(seen.metric), arms, sound(seen.page), sound(seen.source))
+        taken.boxes.append((fact.at, sane))
     else:
         taken.unkept += 1
 

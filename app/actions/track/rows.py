@@ -41,4 +41,12 @@ class Taken:
         """A fact that stands twice in a batch is one; facts that come more than a day late are quiet."""
         self.rows = list({(row["at"], row["fact_id"]): row for row in self.rows}.values())
         for row in self.rows:
+            row.update({key: sound(value) for key, value in row.items() if isinstance(value, str)})
             row["is_quiet"] = row.get("is_quiet", False) or is_late(row["at"], now)
+
+
+def sound(text: str) -> str:
+    """A text every database takes: what strangers send may hold half a character, or a NUL."""
+    if text.isascii():
+        return text.replace("\0", "")
+    return text.replace("\0", "").encode("utf-8", "replace").decode()

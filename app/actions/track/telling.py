@@ -5,9 +5,11 @@ Owns what a row may say and what is wrong with one, in words for whoever wrote t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import isfinite
 
 from app.core.facts import NO_FIELDS, Fields, Value
 from app.core.instants import DAY, MINUTE, Instant, from_datetime
@@ -109,6 +111,10 @@ def read_event(row: object, site: Site, now: Instant) -> Event:
 def _mapping(row: object, keys: tuple[str, ...]) -> Plain:
     if not isinstance(row, dict):
         raise RowError("a row is an object")
+    try:
+        json.dumps(row, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError:
+        raise RowError("the row holds half a character, or a number that is none") from None
     for key in row:
         if key not in keys:
             meant = nearest(str(key), keys)
@@ -236,7 +242,9 @@ def typed_field(kind: AttributeType, value: object) -> Value | None:
         case AttributeType.MONEY:
             return value if isinstance(value, int) and not isinstance(value, bool) else None
         case AttributeType.NUMBER:
-            return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+            if not isinstance(value, int | float) or isinstance(value, bool) or not isfinite(value):
+                return None
+            return value
         case AttributeType.BOOL:
             return value if isinstance(value, bool) else None
         case _:

@@ -10,8 +10,10 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy.orm import Session
 
+from app.actions.shelf import Shelf
+from app.actions.track.correcting import take_away
 from app.core.instants import DAY, Instant
-from app.store import events, visitors
+from app.store import events, tracking, visitors
 from app.store.events import EventRow
 from app.store.people import lock, wake
 from app.store.visitors import BY_MAIL, PROVEN, Linked
@@ -55,3 +57,25 @@ def _merge(session: Session, ids: Sequence[str], now: Instant) -> None:
 
 def _news(row: EventRow, subscriber_id: int) -> dict[str, object]:
     return {"subscriber_id": subscriber_id, "at": row.at, "fact_id": row.fact_id}
+
+
+def undo_merge(world: World, shelf: Shelf, anonymous_id: str) -> int:
+    """Take a browser and all it did away from the person, points included. Returns how many facts went.
+
+    The browser is never merged again; what is done behind a new link of a mail is the reader's as before.
+    """
+    with world.transaction("write") as session:
+        tracking.judge_alone(session)
+        browser = visitors.find_visitors(session, (anonymous_id,)).get(anonymous_id)
+        shelved = shelf.look(session)
+        if browser is None or shelved is None:
+            return 0
+        lock(session, (browser.subscriber_id,))
+        facts = visitors.facts_of_visitor(session, anonymous_id, browser.at - LOOKS_BACK)
+        hers = [row for row in facts if row.subscriber_id == browser.subscriber_id]
+        visitors.give_facts(session, hers, None)
+        events.forget_news(session, [(row.at, row.fact_id) for row in hers])
+        take_away(world, session, shelved, browser.subscriber_id, [row for row in hers if row.verdict in ("", "human")])
+        visitors.set_state(session, anonymous_id, visitors.UNDONE)
+        wake(session, (browser.subscriber_id,), world.now())
+        return len(hers)

@@ -9,7 +9,21 @@ from collections.abc import Callable
 
 from flask import Blueprint, Flask
 
-from app.web import boxes, dashboard, downloads, events, guard, health, inbox, scripts, subscription, tongue
+from app.web import (
+    boxes,
+    countdown,
+    dashboard,
+    downloads,
+    events,
+    guard,
+    health,
+    images,
+    inbox,
+    scripts,
+    subscription,
+    survey,
+    tongue,
+)
 from app.web.parts import Parts
 
 PAGES: tuple[Callable[[Parts], Blueprint], ...] = (
@@ -17,6 +31,9 @@ PAGES: tuple[Callable[[Parts], Blueprint], ...] = (
     scripts.blueprint,
     subscription.blueprint,
     downloads.blueprint,
+    images.blueprint,
+    countdown.blueprint,
+    survey.blueprint,
     health.blueprint,
     events.blueprint,
     dashboard.blueprint,

@@ -32,6 +32,7 @@ _PRAGMAS = (
     "PRAGMA foreign_keys=ON",
     "PRAGMA busy_timeout=10000",
     "PRAGMA journal_size_limit=67108864",
+    "PRAGMA cache_size=-16000",
 )
 
 

@@ -85,7 +85,7 @@ partial_index("ix_subscriber_due", SubscriberRow.due_at, SubscriberRow.id, where
 
 
 class AttributeRow(Base):
-    """One value: texts and lists as JSON text, numbers also as a number, so that both can be compared in SQL."""
+    """One value: texts as text, lists as `listed` lays them out, numbers as a number, so that SQL can compare them."""
 
     __tablename__ = "attribute"
 
@@ -204,6 +204,11 @@ def wake(session: Session, ids: Iterable[int], now: Instant) -> None:
         _run(session, rows.values(wake=SubscriberRow.wake + 1, due_at=_no_later(now)))
 
 
+def mark_suppressed(session: Session, subscriber_id: int) -> None:
+    """Mark that this person's address gets nothing any more."""
+    _run(session, update(SubscriberRow).where(SubscriberRow.id == subscriber_id).values(is_suppressed=True))
+
+
 def wake_everybody(session: Session, now: Instant) -> None:
     """Each person who is not erased is looked at. One long transaction: for small lists and tests; see store/waking."""
     rows = update(SubscriberRow).where(SubscriberRow.state != SubscriberState.ERASED.value)
@@ -233,7 +238,7 @@ def take_due(session: Session, now: Instant, limit: int) -> list[int]:
 
 def next_due(session: Session) -> Instant | None:
     """The earliest instant anybody is due."""
-    return session.scalar(select(func.min(SubscriberRow.due_at)))
+    return session.scalar(select(func.min(SubscriberRow.due_at)).where(SubscriberRow.due_at.is_not(None)))
 
 
 def park(session: Session, subscriber_id: int, error: str, again_at: Instant | None) -> None:

@@ -159,7 +159,8 @@ class Desk:
         token = self._parts.world.links.pass_token(Kind.RESEND, ticket)
         inbox = inbox_of(address.provider) if address is not None else None
         if guard.wants_json():
-            shown: dict[str, Json] = {"state": "thanks", "ticket": token}
+            who = self._parts.world.links.identity_token(ticket.person, 0, ticket.until)
+            shown: dict[str, Json] = {"state": "thanks", "ticket": token, "who": who}
             if inbox is not None:
                 shown["inbox"] = [inbox.name, inbox.url]
             return self._json(shown, origin)

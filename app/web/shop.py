@@ -106,7 +106,7 @@ def language() -> str:
 
 def address(path: str, lang: str = "") -> str:
     """A page of the shop in a language; what a mail's link brought along stays in the address."""
-    kept = {key: request.args[key] for key in ("pv", "pv_friend") if key in request.args}
+    kept = {key: request.args[key] for key in ("pv_friend", "utm_medium") if key in request.args}
     return f"{path}?{urlencode({'lang': lang or language(), **kept})}"
 
 

@@ -209,6 +209,19 @@ def test_a_popup_takes_the_focus_closes_by_escape_and_gives_it_back(page: Page, 
     expect(opener).to_be_focused()
 
 
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 800)])
+def test_a_popup_comes_where_the_reader_is(page: Page, stage: Stage, width: int, height: int) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    page.goto(stage.by_itself("popup"))
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight * 0.5)")
+    box = page.get_by_role("dialog")
+    expect(box).to_be_in_viewport(ratio=1)
+    assert page.evaluate("scrollY") > 0
+    place = box.bounding_box()
+    assert place is not None
+    assert place["height"] <= 0.6 * height or width > 640
+
+
 def test_a_bar_does_not_take_the_focus_from_a_reader(page: Page, stage: Stage) -> None:
     page.goto(stage.put(f'<input id="mine"><script async src="{stage.engine}/b/bar.js"></script>{"<p>x</p>" * 90}'))
     page.locator("#mine").focus()

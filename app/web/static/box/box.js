@@ -26,12 +26,13 @@ input:not([type=checkbox]),select,textarea{width:100%;min-height:44.8px;padding:
 .w{color:var(--bad);font-size:14.9px}
 button,.go{min-height:44.8px;padding:8px 20.8px;font-weight:600;border-radius:var(--r);border:1px solid var(--e);background:none;color:var(--i);cursor:pointer;text-decoration:none;display:inline-block}
 .go{background:var(--a);color:var(--o);border-color:transparent;flex:1 1 auto;text-align:center}
+.n select{width:auto;flex:1}
 .n{display:flex;gap:9.6px;flex-wrap:wrap;margin-top:6.4px}
 button[disabled]{opacity:.6;cursor:default}
 :focus-visible{outline:3px solid var(--k);outline-offset:2px}
 .x{position:absolute;inset-block-start:8px;inset-inline-end:8px;min-height:0;width:35.2px;height:35.2px;padding:0;border:0;font-size:20.8px;line-height:1;z-index:1}
 .z{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
-dialog{margin:auto;width:min(100% - 32px,480px);max-height:calc(100dvh - 32px);overflow:auto}
+dialog.b{position:fixed;margin:auto;width:min(100% - 32px,480px);max-height:calc(100dvh - 32px);overflow:auto}
 dialog::backdrop{background:#000a}
 dialog.full_screen{width:100%;height:100%;max-width:none;max-height:none;border:0;border-radius:0;padding:max(22.4px,8vh) max(22.4px,50vw - 256px)}
 .slide_in,.bar{position:fixed;z-index:2147483000;max-height:calc(100dvh - 32px);overflow:auto;box-shadow:0 6px 30px #0004}
@@ -39,7 +40,7 @@ dialog.full_screen{width:100%;height:100%;max-width:none;max-height:none;border:
 .bar{inset-inline:0;inset-block-end:0;border-radius:0;border-width:1px 0 0;padding:12.8px max(16px,50vw - 480px)}
 .bar h2{font-size:17.6px}
 .bar form:not(.m){display:flex;flex-wrap:wrap;gap:4.8px 12.8px;align-items:end;margin:6.4px 0 0}.bar form>div:first-of-type{flex:1 1 224px;display:flex;gap:4.8px 12.8px;flex-wrap:wrap}.bar .f{margin:0;flex:1 1 192px}.bar .f.c{flex:1 1 100%;font-size:14.9px}
-@media(max-width:640px){dialog.popup,.slide_in,.bar{max-height:60dvh}.slide_in,dialog.popup:not(.asked){inset:auto 0 0;width:100%;max-width:none;margin:0;border-radius:var(--r) var(--r) 0 0}}
+@media(max-width:640px){dialog.popup,.slide_in,.bar{max-height:60dvh}.slide_in,dialog.popup{inset:auto 0 0;width:100%;max-width:none;margin:0;border-radius:var(--r) var(--r) 0 0}}
 @media(prefers-reduced-motion:no-preference){.slide_in,.bar{animation:u .25s ease-out}@keyframes u{from{transform:translateY(32px);opacity:0}}}
 @media(forced-colors:active){.go{border-color:ButtonText}}
 `
@@ -200,6 +201,7 @@ export default ctx => {
     ctx.memory.put('signup')
     ctx.done && ctx.done()
     ticket = answer.ticket
+    document.dispatchEvent(new CustomEvent('parvar:identify', { detail: { token: answer.who } }))
     const again = h('button', { type: 'button', disabled: true, onclick: async () => { again.disabled = true; await ctx.json(`/b/${face.key}/again`, { pv_ticket: ticket }).catch(() => {}); note.textContent = say.resent } }, say.again)
     const note = h('p', { class: 'h', role: 'status' })
     let left = 60

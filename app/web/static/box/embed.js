@@ -89,7 +89,11 @@
     return rule.visitors === (back ? 'returning' : 'new')
   }
   // A reader who comes from our mails is asked nothing in passing.
-  const known = () => query.has('pv') || query.get('utm_medium') === 'email'
+  const marked = /[#&]pv=/.test(location.hash)
+  const known = () => {
+    if (marked || query.get('utm_medium') === 'email') return true
+    try { return !!JSON.parse(localStorage.getItem('pv')).i } catch { return false }
+  }
 
   const arm = (rule, isOver, fire) => {
     const needs = []

@@ -145,7 +145,7 @@ def begin_second_factor(world: World, visitor: Visitor, secret: str, code: str) 
     code = code.strip().replace(" ", "")
     if len(secret) != 32 or step_of(secret, code, world.wall()) is None:
         raise RefusedError("This code is not right; is the clock of the device right?")
-    codes = tuple(world.new_id().hex()[:16] for _ in range(RECOVERY_CODES))
+    codes = tuple(world.new_id().hex()[-16:] for _ in range(RECOVERY_CODES))
     with world.transaction("write") as session:
         row = _known(accounts.account(session, visitor.account_id))
         row.totp_secret, row.totp_step = secret, 0

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from app.actions.shelf import Shelved
 from app.core.conditions import Condition, ConditionSite, Words, check, parse
 from app.core.problem import Problem
+from app.core.text import Place
 from app.files.vocabulary import words_of
 from app.store import reports, segments
 from app.store.reports import COUNT_CAP, Listed, Wanted
@@ -36,7 +37,7 @@ def words(shelved: Shelved) -> Words:
 
 def read(shelved: Shelved, text: str) -> Condition | tuple[Problem, ...]:
     """A condition as a segment may ask it, or all that is wrong with it."""
-    parsed = parse(text)
+    parsed = parse(text, Place("", 1, 1))
     if not isinstance(parsed, Condition):
         return parsed
     problems = tuple(each for each in check(parsed, words(shelved), ConditionSite.SEGMENT) if each.is_error)

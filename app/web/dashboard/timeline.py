@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from app.actions.access import May
 from app.core.instants import Instant
 from app.store.events import EventRow
 from app.store.messages import MessageRow
@@ -17,7 +18,7 @@ from app.store.reports import History
 from app.store.runs import DecisionRow, StageChangeRow
 from app.web.dashboard.flow import said_source
 from app.web.dashboard.reasons import MESSAGE_STATES, VERDICT_REASONS, VERDICTS, Decided, reason
-from app.web.dashboard.shell import shelved, stage_label
+from app.web.dashboard.shell import shelved, stage_label, visitor
 from app.web.dashboard.wording import figures, money, say, span, tongue
 
 
@@ -118,6 +119,8 @@ def _signed_up(row: EventRow, _: History) -> _Told:
 
 
 def _answers(row: EventRow) -> str:
+    if not visitor().may(May.SEE_ADDRESSES):
+        return ""
     plain = json.loads(row.payload or "{}")
     shown = {key: value for key, value in plain.items() if isinstance(value, str | int | float) and value != ""}
     return " · ".join(f"{attribute_label(key)}: {option_label(key, value)}" for key, value in shown.items())
@@ -213,7 +216,7 @@ _ANSWERS = {
 def _consent(row: ConsentRow) -> Entry:
     about = {"mail": say("to mail"), "tracking": say("to tracking")}.get(row.kind, row.kind)
     title = f"{say(_ANSWERS.get(row.answer, row.answer))} ({about})"
-    place = " · ".join(filter(None, (row.page, row.network)))
+    place = " · ".join(filter(None, (row.page, row.network if visitor().may(May.SEE_ADDRESSES) else "")))
     return Entry(row.at, "consent", title, tuple(filter(None, (place,))), quote=row.wording)
 
 
@@ -224,7 +227,8 @@ def _message(row: MessageRow) -> Iterator[Entry]:
     at = row.settled_at or row.due_at
     tones = {"sent": "", "refused": "bad", "uncertain": "warn", "parked": "bad"}
     late = row.settled_at - row.wanted_at if row.settled_at else 0
-    to = say("to %(who)s", who=row.recipient) if row.recipient else ""
+    is_told = row.recipient and visitor().may(May.SEE_ADDRESSES)
+    to = say("to %(who)s", who=row.recipient) if is_told else ""
     why = "" if row.state == "sent" else " · ".join(filter(None, (row.reason, row.reply)))
     yield Entry(
         at=at,

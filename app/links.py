@@ -52,6 +52,7 @@ class Kind(StrEnum):
     MAGNET = "magnet"
     IDENTITY = "identity"
     REFERRAL = "referral"
+    SHARE = "share"
     COUNTDOWN = "countdown"
     OFFER = "offer"
     FORM = "form"
@@ -70,6 +71,7 @@ _TAG: Final = {
     Kind.MAGNET: 10,
     Kind.IDENTITY: 10,
     Kind.REFERRAL: 7,
+    Kind.SHARE: 11,
     Kind.COUNTDOWN: 8,
     Kind.OFFER: 10,
     Kind.FORM: 11,
@@ -267,6 +269,13 @@ class Links:
 
     def read_preferences(self, token: str) -> PersonRef | None:
         return self._read_person(Kind.PREFERENCES, token)
+
+    def share_url(self, person: bytes, message: int = 0) -> str:
+        """Her own page of invitations, on which the link for friends stands."""
+        return f"{self.base_url}/share/{self._person(Kind.SHARE, person, message)}"
+
+    def read_share(self, token: str) -> PersonRef | None:
+        return self._read_person(Kind.SHARE, token)
 
     def read_referral(self, token: str) -> bytes | None:
         """The public id of the person whose link a friend followed."""

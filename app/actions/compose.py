@@ -154,7 +154,7 @@ def _links(world: World, shelved: Shelved, letter: Letter, chosen: Chosen) -> Ma
         unsubscribe=links.unsubscribe_url(person, letter.id),
         preferences=links.preferences_url(person, letter.id),
         view=links.view_url(letter.id, chosen.id),
-        referral=links.referral_url(person),
+        referral=links.share_url(person, letter.id),
         magnets=_magnets(world, shelved, letter),
         confirm=_confirm(world, letter),
     )

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
+from app.actions.referrals import friend_confirmed
 from app.actions.shelf import Shelved
 from app.actions.signup import BoxTouch, counts_of, deliver
 from app.core.boxes import Box
@@ -110,7 +111,7 @@ class _Confirming:
         self._keep_promises(asked)
         signups.withdraw_confirmations(self.session, row.id, "confirmed")
         if is_first:
-            self._thank_friend(asked, now)
+            self._note_friend(asked)
 
     def _box(self, asked: list[signups.Signup]) -> str:
         return asked[-1].box if asked else self.row.box
@@ -137,15 +138,11 @@ class _Confirming:
             counts |= counts_of(touch, "confirm", self.world.now())
         add_box_counts(self.session, counts)
 
-    def _thank_friend(self, asked: list[signups.Signup], now: Instant) -> None:
+    def _note_friend(self, asked: list[signups.Signup]) -> None:
+        """Who brought her; whether she counts is seen a day later."""
         named = next((str(one.fields["referred_by"]) for one in asked if "referred_by" in one.fields), "")
-        friend = signups.hold(self.session, bytes.fromhex(named)) if named else None
-        if friend is None or friend.id == self.row.id:
-            return
-        self.row.is_referred = True
-        name = signups.attributes(self.session, self.row.id).get("first_name", "")
-        fact = Fact(self.world.new_id(), FactKind.REFERRED, now, fields={"name": name})
-        record_facts(self.session, friend.id, (fact,), now)
+        if named:
+            friend_confirmed(self.world, self.session, self.row, bytes.fromhex(named))
 
 
 def _is_kept(site: Site, key: str) -> bool:

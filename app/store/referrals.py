@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.core.instants import Instant
 from app.store.base import At, Base, Id, RowId, partial_index, table_of, upsert
+from app.store.events import EventRow
 from app.store.people import SubscriberRow
 
 
@@ -40,6 +41,7 @@ class ReferralRow(Base):
     )
 
 
+partial_index("ix_referral_counted", ReferralRow.settled_at, where=ReferralRow.state == "counted")
 partial_index("ix_referral_due", ReferralRow.due_at, ReferralRow.id, where=ReferralRow.due_at.is_not(None))
 _REFERRAL = table_of(ReferralRow)
 
@@ -156,3 +158,12 @@ def take_back(session: Session, referrer_id: int) -> None:
     """One friend fewer; the count never falls below nothing."""
     people = update(SubscriberRow).where(SubscriberRow.id == referrer_id, SubscriberRow.referrals > 0)
     session.execute(people.values(referrals=SubscriberRow.referrals - 1))
+
+
+def complained(session: Session, since: Instant, limit: int) -> Sequence[ReferralRow]:
+    """Counted referrals since an instant whose friend gets nothing any more because she complained; held."""
+    spam = select(EventRow.subscriber_id).where(
+        EventRow.subscriber_id == ReferralRow.friend_id, EventRow.kind == "complained"
+    )
+    query = select(ReferralRow).where(ReferralRow.state == "counted", ReferralRow.settled_at >= since, spam.exists())
+    return session.scalars(query.order_by(ReferralRow.id).limit(limit).with_for_update(skip_locked=True)).all()

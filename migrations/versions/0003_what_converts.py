@@ -101,6 +101,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_referral')),
     sa.UniqueConstraint('friend_id', name=op.f('uq_referral_friend_id'))
     )
+    op.create_index('ix_referral_counted', 'referral', ['settled_at'], unique=False, sqlite_where=sa.text("state = 'counted'"), postgresql_where=sa.text("state = 'counted'"))
     op.create_index('ix_referral_due', 'referral', ['due_at', 'id'], unique=False, sqlite_where=sa.text('due_at IS NOT NULL'), postgresql_where=sa.text('due_at IS NOT NULL'))
     op.create_index('ix_referral_referrer', 'referral', ['referrer_id', 'id'], unique=False)
     op.create_index('uq_referral_number', 'referral', ['referrer_id', 'number'], unique=True)
@@ -131,6 +132,7 @@ def downgrade() -> None:
     op.drop_table('survey_answer')
     op.drop_index('uq_referral_number', table_name='referral')
     op.drop_index('ix_referral_referrer', table_name='referral')
+    op.drop_index('ix_referral_counted', table_name='referral', sqlite_where=sa.text("state = 'counted'"), postgresql_where=sa.text("state = 'counted'"))
     op.drop_index('ix_referral_due', table_name='referral', sqlite_where=sa.text('due_at IS NOT NULL'), postgresql_where=sa.text('due_at IS NOT NULL'))
     op.drop_table('referral')
     op.drop_index('uq_product_wish_open', table_name='product_wish', sqlite_where=sa.text('told_at IS NULL'), postgresql_where=sa.text('told_at IS NULL'))

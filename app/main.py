@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from app.actions.shelf import Shelf
 from app.core.instants import Instant, Span
@@ -41,7 +42,7 @@ def build_world(settings: Settings) -> World:
         now=DemoClock(database, wall) if settings.demo else wall,
         wall=wall,
         new_id=lambda: secrets.token_bytes(16),
-        monotonic=time.monotonic,
+        monotonic=since_boot,
         rest=lambda: time.sleep(0.001),
         secret=derived(settings.secret, "experiments"),
     )
@@ -57,6 +58,11 @@ def build_links(settings: Settings) -> Links:
 def derived(secret: str, purpose: str) -> bytes:
     """A key of its own for each purpose, so that one that leaks opens nothing else (BLAKE2b, RFC 7693)."""
     return hashlib.blake2b(purpose.encode(), key=hashlib.sha512(secret.encode()).digest(), digest_size=32).digest()
+
+
+def since_boot() -> float:
+    """Seconds since boot, asleep ones included where the system counts them: a lease runs out while we sleep, too."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 def wall() -> Instant:
@@ -86,6 +92,7 @@ def create_app(world: World) -> WSGIApplication:
     from app.disk.networks import NetworkLists, Networks
     from app.disk.spool import Spool
     from app.web.application import create_app as create_pages
+    from app.web.beacon import Beacon, BeaconParts, Origins
     from app.web.edge import Edge, EdgeParts
     from app.web.parts import Parts
 
@@ -97,8 +104,22 @@ def create_app(world: World) -> WSGIApplication:
     magnets = (settings.data / "magnets", settings.campaigns / "magnets", EXAMPLES / "campaigns" / "magnets")
     pages = create_pages(Parts(world, shelf, networks, spool, magnets=magnets))
     destinations = Destinations(settings.data / "links", lambda version: _targets(world, version), world.wall)
-    parts = EdgeParts(world.links, spool, destinations, networks, _site_url(world, shelf), world.wall, world.new_id)
-    return Edge(parts, pages)
+    own = tuple(sorted(_origins(world, shelf)))
+    parts = EdgeParts(
+        world.links, spool, destinations, networks, _site_url(world, shelf), world.wall, world.new_id, own
+    )
+    origins = Origins(lambda: _origins(world, shelf), world.wall)
+    return Edge(parts, Beacon(BeaconParts(spool, networks, origins, world.wall, world.new_id), pages))
+
+
+def _origins(world: World, shelf: Shelf) -> set[str]:
+    """The sites that may tell us of visits: the site itself, those that show a box, and the demo's shop."""
+    with world.transaction("read") as session:
+        shelved = shelf.look(session)
+    boxes = shelved.workspace.boxes.values() if shelved else ()
+    known = {origin for box in boxes for origin in box.origins} | {os.environ.get("PARVAR_SHOP_URL", "")}
+    site = urlsplit(shelved.book.site.url) if shelved else urlsplit(world.settings.base_url)
+    return (known | {f"{site.scheme}://{site.netloc}"}) - {""}
 
 
 def _targets(world: World, version: int) -> tuple[str | None, ...] | None:

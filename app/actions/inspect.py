@@ -7,13 +7,15 @@ Must not publish, and touches no database.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from app.actions.compose import content_values
 from app.actions.notices import NOTICES
-from app.core.campaign import ByEvent, Campaign, Notify, Send
+from app.core.campaign import Ask, Campaign, Notify, Send
+from app.core.check.mails import events_of, fields_shown
 from app.core.problem import Problem
 from app.core.site import Site
 from app.core.text import Place
@@ -23,7 +25,8 @@ from app.files.reader import read
 from app.files.sources import load
 from app.mail.compiled import CompiledMail, Refused
 from app.mail.components import SiteFacts
-from app.mail.names import LINK_NAMES, SITE_NAMES, VariableNames, differing_twins, links_of
+from app.mail.link_table import UtmRule
+from app.mail.names import LINK_NAMES, SITE_NAMES, VariableNames, differing_twins, links_of, variables_of
 from app.mail.publish import PublishOptions, compile_mail
 from app.mail.source import Layouts, MailSource, MailSources, SourceText, read_mails
 
@@ -35,14 +38,6 @@ OFFER_NAMES = frozenset(
 )
 ROOT_NAMES = frozenset({"stage", "kind", "run.campaign"})
 CONTENT_NAMES = frozenset({"testimonial()", "product()", "guarantee()", "articles()"})
-_BUILT_IN_EVENTS = {
-    "order": ("order_id", "total", "products"),
-    "refund": ("order_id", "amount"),
-    "referral": ("name",),
-    "referral_milestone": ("number",),
-    "reply": ("mail",),
-    "visit": ("path",),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +48,8 @@ class Inspection:
     workspace: Workspace | None
     mails: Mapping[tuple[str, str], CompiledMail]
     problems: tuple[Problem, ...]
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
+    """The pictures of the mails by their public names."""
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -74,7 +71,15 @@ def inspect(sources: Mapping[str, str], today: date, folder: Path | None = None)
     if workspace is not None:
         compiled, found = _compiled(workspace, mails, folder)
         lint += found
-    return Inspection(sources, workspace, compiled, check(sources, facts, today, lint))
+    problems = check(sources, facts, today, lint)
+    return Inspection(sources, workspace, compiled, problems, _pictures(compiled, folder))
+
+
+def _pictures(compiled: Mapping[tuple[str, str], CompiledMail], folder: Path | None) -> dict[str, bytes]:
+    if folder is None:
+        return {}
+    read, shown = _reader(folder), {image for mail in compiled.values() for image in mail.images}
+    return {image.public_name: data for image in shown if (data := read(image.path)) is not None}
 
 
 # ── Mails ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -99,9 +104,9 @@ def _source(name: str, text: str) -> SourceText | None:
 def facts_of(mails: MailSources) -> Iterator[MailFacts]:
     """What campaigns have to know of each mail in each locale."""
     for (key, locale), mail in sorted(mails.mails.items()):
-        links = links_of(mail, mails.layouts)
-        place = Place(mail.file, 1, 1)
-        yield MailFacts(key, locale, links.names, links.topics, mail.subject_variants, mail.is_service, place=place)
+        links, variables = links_of(mail, mails.layouts), variables_of(mail, mails.layouts)
+        told = (links.names, links.topics, mail.subject_variants, mail.is_service, variables)
+        yield MailFacts(key, locale, *told, Place(mail.file, 1, 1))
 
 
 def _compiled(
@@ -124,8 +129,16 @@ def _compiled(
 def _options(workspace: Workspace, mail: MailSource, folder: Path | None) -> PublishOptions:
     site = workspace.site
     content = {key: content_values(piece, site, mail.locale) for key, piece in workspace.content.items()}
-    options = PublishOptions(SiteFacts(site.url, content or None), names=names_for(workspace, mail.key))
+    facts, names = SiteFacts(site.url, content or None), names_for(workspace, mail.key)
+    options = PublishOptions(facts, utm_rule(site), names=names)
     return options if folder is None else replace(options, files=_reader(folder))
+
+
+def utm_rule(site: Site) -> UtmRule:
+    """The site's rule for parameters; without hosts of its own it holds for the site."""
+    if site.utm is None:
+        return UtmRule()
+    return UtmRule(site.utm.parameters, site.utm.hosts or (urlsplit(site.url).hostname or "",))
 
 
 def _reader(folder: Path) -> Callable[[str], bytes | None]:
@@ -142,41 +155,32 @@ def _reader(folder: Path) -> Callable[[str], bytes | None]:
 
 
 def names_for(workspace: Workspace, mail: str) -> VariableNames:
-    """The variables every sender of a mail provides: what one of them lacks, the mail may not use."""
+    """The names a mail may use. What one step lacks and another has is a fault of the step, and told there."""
     site = workspace.site
     always = PERSON_NAMES | SITE_NAMES | LINK_NAMES | CONTENT_NAMES | ROOT_NAMES
     always |= {f"subscriber.{key}" for key in site.attributes}
     if mail in {box.confirm_mail for box in workspace.boxes.values()}:
         always |= {"links.confirm"}
     always |= {f"notice.{word}" for word in NOTICES.get(mail.removeprefix("system/"), ())}
-    ways = [frozenset(way) for campaign in workspace.campaigns.values() for way in _ways(workspace, campaign, mail)]
-    shared = frozenset.intersection(*ways) if ways else frozenset()
-    return VariableNames(always | shared)
+    ways = list(_ways(workspace, mail))
+    return VariableNames(always | (frozenset.intersection(*ways) if ways else frozenset()))
 
 
-def _ways(workspace: Workspace, campaign: Campaign, mail: str) -> Iterator[frozenset[str]]:
-    """What each step of a campaign that sends this mail adds to the variables."""
-    event = _event_names(workspace.site, campaign)
-    for step in campaign.steps():
-        if getattr(step, "mail", "") != mail:
-            continue
-        offer = OFFER_NAMES if isinstance(step, Send) and step.offer else frozenset()
-        survey = frozenset() if isinstance(step, Send | Notify) else frozenset({"survey()"})
-        yield event | offer | survey
-    if campaign.stream and mail in campaign.own_mails:
+def _ways(workspace: Workspace, mail: str) -> Iterator[frozenset[str]]:
+    """What each way by which a mail is sent may add to its variables."""
+    steps = [(campaign, step) for campaign in workspace.campaigns.values() for step in campaign.steps()]
+    if any(isinstance(step, Send | Ask) and step.mail == mail for _, step in steps):
+        fields = fields_shown(workspace, mail)
+        yield OFFER_NAMES | {"survey()"} | ({f"event.{field}" for field in fields} or {"event.*"})
+    for campaign, step in steps:
+        if isinstance(step, Notify) and step.mail == mail:
+            yield _event_names(workspace.site, campaign)
+    is_streamed = any(each.stream and mail in each.own_mails for each in workspace.campaigns.values())
+    if is_streamed or any(mail in (box.confirm_mail, box.deliver) for box in workspace.boxes.values()):
         yield frozenset()
 
 
 def _event_names(site: Site, campaign: Campaign) -> frozenset[str]:
     """The event fields every entry of the campaign brings; none when one entry brings no event."""
-    fields: list[frozenset[str]] = []
-    for entry in campaign.entries:
-        if not isinstance(entry.rule, ByEvent):
-            return frozenset()
-        fields.append(frozenset(f"event.{name}" for name in _fields_of(site, entry.rule.event)))
+    fields = [frozenset(f"event.{name}" for name in site.fields_of(event)) for event in events_of(campaign)]
     return frozenset.intersection(*fields) if fields else frozenset()
-
-
-def _fields_of(site: Site, event: str) -> tuple[str, ...]:
-    declared = site.events.get(event)
-    return tuple(name for name, _ in declared.fields) if declared else _BUILT_IN_EVENTS.get(event, ())

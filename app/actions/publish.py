@@ -13,7 +13,7 @@ from app.actions.inspect import Inspection
 from app.actions.shelf import Shelf
 from app.core.problem import Problem
 from app.mail.compiled import CompiledMail
-from app.store import releases, waking
+from app.store import pictures, releases, waking
 from app.store.releases import NewMail, NewRelease
 from app.store.waking import Concerned
 from app.world import World
@@ -94,6 +94,7 @@ def apply_within(
         if control.release_id is not None and releases.digest_of(session, control.release_id) == digest:
             return Published(control.release_id, digest, is_new=False)
         release_id = releases.publish(session, _release(inspection, digest, by), now)
+        pictures.keep(session, inspection.pictures, now)
         waking.begin(session, _concerned(scope), now)
     wake_concerned(world, shelf or Shelf(world.secret))
     return Published(release_id, digest, is_new=True)

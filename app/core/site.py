@@ -60,6 +60,19 @@ class EventType:
     fields: tuple[tuple[str, AttributeType], ...] = ()
 
 
+BUILT_IN_FIELDS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "order": frozenset({"order_id", "total", "products"}),
+        "refund": frozenset({"order_id", "amount"}),
+        "referral": frozenset({"name"}),
+        "referral_milestone": frozenset({"number"}),
+        "reply": frozenset({"mail"}),
+        "visit": frozenset({"path"}),
+    }
+)
+"""Events nobody has to declare, and what they bring."""
+
+
 @dataclass(frozen=True, slots=True)
 class Topic:
     key: str
@@ -103,6 +116,17 @@ class Webhook:
     key: str
     url: str
     secret_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Utm:
+    """Parameters for links that lead to one of `hosts` (the site's own when empty), in the order they are added.
+
+    In a value `{mail}` stands for the mail's key, `{link}` for the link's name; an empty value is left out.
+    """
+
+    parameters: tuple[tuple[str, str], ...]
+    hosts: tuple[str, ...] = ()
 
 
 class OnEdit(StrEnum):
@@ -149,6 +173,15 @@ class Site:
     """Names of priorities, highest first; a campaign without one comes last."""
     defaults: CampaignDefaults = CampaignDefaults()
     webhooks: Mapping[str, Webhook] = field(default_factory=lambda: MappingProxyType({}))
+    utm: Utm | None = None
+    """None: links keep their addresses."""
+
+    def fields_of(self, event: str) -> frozenset[str]:
+        """The fields an event brings, declared or built in; none for an unknown one."""
+        declared = self.events.get(event)
+        if declared is None:
+            return BUILT_IN_FIELDS.get(event, frozenset())
+        return frozenset({*dict(declared.fields), declared.run_key} - {""})
 
     def topic_of(self, path: str) -> str:
         """The first topic one of whose pages this path is; "" when none. Only a `*` at the end stands for more."""

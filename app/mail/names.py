@@ -80,9 +80,7 @@ def check_mail(
     """Every name, filter and tag of a mail, its subjects and its layout against what it will be given."""
     try:
         flat = flatten(mail, layouts, facts)
-        lines = [
-            line_template(text, mail.file) for text in (mail.front.subject, *(text for _, text in mail.front.subjects))
-        ]
+        lines = [line_template(text, mail.file) for text in mail.subjects]
     except SyntaxFault as fault:
         return (fault.problem,)
     bodies = [(*flat.prologue, *flat.pieces), *lines]
@@ -100,6 +98,22 @@ def links_of(mail: MailSource, layouts: Layouts) -> MailLinks:
     names = {link.name for link in numbering.links if link.name}
     topics = {link.topic for link in numbering.links if link.topic}
     return MailLinks(tuple(sorted(names)), tuple(sorted(topics)))
+
+
+def variables_of(mail: MailSource, layouts: Layouts) -> frozenset[str]:
+    """The names a mail uses, each with its first attribute: `offer.code`, `survey`; empty when it cannot be read."""
+    try:
+        flat = flatten(mail, layouts)
+        lines = [line_template(text, mail.file) for text in mail.subjects]
+        used = [path for body in ((*flat.prologue, *flat.pieces), *lines) for path in _read(body)]
+    except (SyntaxFault, TemplateSyntaxError):
+        return frozenset()
+    return frozenset(".".join(path.replace("()", "").split(".")[:2]) for path in used)
+
+
+def _read(pieces: tuple[Piece, ...]) -> list[str]:
+    source = "\n".join(_line(piece) for piece in pieces if not piece.is_data)
+    return [path for path, _ in _used(environment("en").parse(source))]
 
 
 def differing_twins(twins: Iterable[MailSource], layouts: Layouts) -> tuple[Problem, ...]:

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from app.core.problem import Problem
 from app.mail import front_matter
-from app.mail.front_matter import FrontMatter
+from app.mail.front_matter import FrontMatter, Located
 
 RTL_LANGUAGES = frozenset({"fa", "ar", "he", "ur", "ps", "ckb", "dv", "yi", "sd", "ug"})
 
@@ -56,6 +56,11 @@ class MailSource:
     def subject_variants(self) -> tuple[str, ...]:
         """The names a step may give as `subject:`."""
         return tuple(name for name, _ in self.front.subjects)
+
+    @property
+    def subjects(self) -> tuple[Located | None, ...]:
+        """Every subject line, the usual one first."""
+        return (self.front.subject, *(text for _, text in self.front.subjects))
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,39 +106,55 @@ def _step(
             known = ", ".join(mail.subjects) or "none"
             message = f"'{step.mail}' has no subject called '{step.subject}' in {mail.locale or 'its file'}"
             yield error("unknown-subject", step.place, message, f"It has: {known}")
-        yield from _variables(step, mail, campaign, workspace)
+    variables = frozenset(name for mail in by_mail.get(step.mail, ()) for name in mail.variables)
+    yield from _unprovided(step, variables, campaign, workspace)
 
 
-def _variables(step: Send | Ask, mail: MailFacts, campaign: Campaign, workspace: Workspace) -> Iterator[Problem]:
-    roots = {variable.partition(".")[0].removesuffix("()") for variable in mail.variables}
+# What a step does not provide is said at the step; what no step could provide, a misspelt name, in the mail.
+
+
+def _unprovided(
+    step: Send | Ask, variables: frozenset[str], campaign: Campaign, workspace: Workspace
+) -> Iterator[Problem]:
+    roots = {variable.partition(".")[0] for variable in variables}
     if "offer" in roots and not (isinstance(step, Send) and step.offer):
-        message = f"'{mail.key}' shows an offer, and this step gives none"
+        message = f"'{step.mail}' shows an offer, and this step gives none"
         yield error("mail-needs-offer", step.place, message, f"Add: offer: {next(iter(workspace.offers), 'spring')}")
     if "survey" in roots and not isinstance(step, Ask):
-        message = f"'{mail.key}' asks a survey, and this step does not wait for the answer"
+        message = f"'{step.mail}' asks a survey, and this step does not wait for the answer"
         survey = next(iter(workspace.surveys), "nps")
-        yield error("mail-needs-ask", step.place, message, f"Write: ask: {mail.key}, with survey: {survey}")
-    yield from _event_variables(step, mail, campaign, workspace)
+        yield error("mail-needs-ask", step.place, message, f"Write: ask: {step.mail}, with survey: {survey}")
+    wanted = {variable.partition(".")[2] for variable in variables if variable.startswith("event.")}
+    if wanted:
+        yield from _fields(step, wanted, campaign, workspace)
 
 
-def _event_variables(step: Send | Ask, mail: MailFacts, campaign: Campaign, workspace: Workspace) -> Iterator[Problem]:
-    wanted = sorted(variable.partition(".")[2] for variable in mail.variables if variable.startswith("event."))
-    if not wanted:
-        return
-    rules = [entry.rule for entry in campaign.entries]
-    events = [rule.event for rule in rules if isinstance(rule, ByEvent)]
-    if len(events) < len(rules) or not rules:
-        message = f"'{mail.key}' shows a field of an event, and not every run here began with one"
+def _fields(step: Send | Ask, wanted: set[str], campaign: Campaign, workspace: Workspace) -> Iterator[Problem]:
+    events = events_of(campaign)
+    if not events:
+        message = f"'{step.mail}' shows a field of an event, and not every run here began with one"
         yield error("mail-needs-event", step.place, message, "Enter only by `on:`, or send another mail")
-        return
+    known = fields_shown(workspace, step.mail)
     for name in events:
-        event = workspace.site.events.get(name)
-        if event is None:
-            continue
-        known = {*dict(event.fields), event.run_key}
-        for field in wanted:
-            if field not in known:
-                message = f"'{mail.key}' shows event.{field}, and the event '{name}' has no such field"
-                yield error(
-                    "mail-needs-event", step.place, message, f"Add it to the fields of {name} in campaigns/site.yaml"
-                )
+        for field in sorted(wanted & known - workspace.site.fields_of(name)):
+            message = f"'{step.mail}' shows event.{field}, and the event '{name}' has no such field"
+            fix = f"Add it to the fields of {name} in campaigns/site.yaml"
+            yield error("mail-needs-event", step.place, message, fix)
+
+
+def events_of(campaign: Campaign) -> tuple[str, ...]:
+    """The events that begin runs of a campaign; none when a run may begin without one."""
+    rules = [entry.rule for entry in campaign.entries]
+    events = tuple(rule.event for rule in rules if isinstance(rule, ByEvent))
+    return events if len(events) == len(rules) else ()
+
+
+def fields_shown(workspace: Workspace, mail: str) -> frozenset[str]:
+    """The event fields that some step which sends a mail provides."""
+    senders = [each for each in workspace.campaigns.values() if any(_sends(step, mail) for step in each.steps())]
+    fields = (workspace.site.fields_of(event) for sender in senders for event in events_of(sender))
+    return frozenset(field for each in fields for field in each)
+
+
+def _sends(step: Step, mail: str) -> bool:
+    return isinstance(step, Send | Ask) and step.mail == mail

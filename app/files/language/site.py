@@ -26,6 +26,7 @@ from app.core.site import (
     Topic,
     Tracking,
     TrackingMode,
+    Utm,
     Webhook,
 )
 from app.core.text import NO_TEXT
@@ -257,6 +258,33 @@ _SECRET = needed(
 )
 _WEBHOOK = Form("webhook", (_HOOK_URL, _SECRET), lambda r: Webhook("", r[_HOOK_URL], r[_SECRET]))
 
+# ── Links of mails ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _utm_value(text: str) -> str:
+    if set("{}") & set(text.replace("{mail}", "").replace("{link}", "")):
+        raise ValueError(f"'{text[:60]}' has braces around something else than `mail` or `link`")
+    return text
+
+
+_UTM_VALUE = Word("a value with {mail} or {link}", "newsletter", r"^[^\s&=#?%]{1,100}$", _utm_value)
+_UTM_SOURCE = needed("source", _UTM_VALUE, "utm_source: what your statistics call these mails.")
+_UTM_MEDIUM = usual("medium", _UTM_VALUE, "email", "utm_medium.", "email")
+_UTM_CAMPAIGN = usual("campaign", _UTM_VALUE, "{mail}", "utm_campaign.", '"{mail}"')
+_UTM_CONTENT = usual("content", _UTM_VALUE, "{link}", "utm_content; left out for a link without a name.", '"{link}"')
+_UTM_HOST = Word("a host", "example.com", r"^[a-z0-9-]+(\.[a-z0-9-]+)*$", str)
+_UTM_HOSTS = usual(
+    "hosts", ListOf(_UTM_HOST, least=1), (), "Where such links lead; the site's own host and those below."
+)
+_UTM_FIELDS = (_UTM_SOURCE, _UTM_MEDIUM, _UTM_CAMPAIGN, _UTM_CONTENT)
+
+
+def _utm(record: Record) -> Utm:
+    return Utm(tuple((f"utm_{each.key}", record[each]) for each in _UTM_FIELDS), record[_UTM_HOSTS])
+
+
+_UTM_FORM = Form("utm", (*_UTM_FIELDS, _UTM_HOSTS), _utm, "Parameters that tell your statistics where a visit began.")
+
 # ── The file ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -283,6 +311,7 @@ DEFAULTS = usual("campaigns", _DEFAULTS_FORM, CampaignDefaults(), "Defaults of e
 WEBHOOKS = usual(
     "webhooks", TableOf(KEY, _WEBHOOK, fallback=lambda key: Webhook(key, "", "")), (), "Systems that may be called."
 )
+UTM = maybe("utm", _UTM_FORM, "Parameters added to links of mails; a link that has one keeps its own.")
 
 
 def _site(record: Record) -> Site:
@@ -309,6 +338,7 @@ def _site(record: Record) -> Site:
         priorities=record[PRIORITIES],
         defaults=record[DEFAULTS],
         webhooks=frozen(tuple((k, Webhook(k, w.url, w.secret_name)) for k, w in record[WEBHOOKS])),
+        utm=record[UTM],
     )
 
 
@@ -320,7 +350,7 @@ def _keyed_attributes(record: Record) -> Mapping[str, Attribute]:
 
 SITE_FILE = Form(
     "site file",
-    (SITE, ATTRIBUTES, EVENTS, TOPICS, CONTACT, TRACKING, GUARDS, PRIORITIES, DEFAULTS, WEBHOOKS, ALLOW),
+    (SITE, ATTRIBUTES, EVENTS, TOPICS, CONTACT, TRACKING, GUARDS, PRIORITIES, DEFAULTS, WEBHOOKS, UTM, ALLOW),
     _site,
     "Who we are, how we may reach people, the words campaigns may use, defaults. Exactly one per site.",
 )

@@ -23,6 +23,7 @@ from app.store import offers as store
 from app.store import products
 from app.store.events import record_facts
 from app.store.offers import Redemption
+from app.store.people import find
 from app.store.products import News, Product
 from app.world import World
 
@@ -289,3 +290,26 @@ def set_sold_elsewhere(world: World, offer: str, sold: int) -> None:
         raise ValueError("nothing can be sold less than never")
     with world.transaction("write") as session:
         store.set_sold_elsewhere(session, offer, sold)
+
+
+# ── Asking before the counter ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """What a code is worth now: whether it would be good, of which offer, and until when."""
+
+    verdict: Redeemed
+    offer: Offer | None = None
+    ends_at: Instant | None = None
+
+
+def worth(world: World, shelved: Shelved, coupon: str, buyer: str = "") -> Worth:
+    """What would become of a code if it were used now, by a buyer's address key when given. Keeps nothing."""
+    with world.transaction("read") as session:
+        person = find(session, buyer) if buyer else None
+        used = Used("", "", coupon, person.id if person else None, world.now())
+        key, verdict = _judged(session, shelved, used)
+        found = store.find_code(session, coupon)
+    ends_at = found.handed.ends_at if found is not None and found.handed is not None else None
+    return Worth(verdict, shelved.workspace.offers.get(key), ends_at)

@@ -12,6 +12,7 @@ from flask import Blueprint, Flask
 from app.web import (
     boxes,
     countdown,
+    counter,
     dashboard,
     downloads,
     events,
@@ -34,6 +35,7 @@ PAGES: tuple[Callable[[Parts], Blueprint], ...] = (
     downloads.blueprint,
     images.blueprint,
     countdown.blueprint,
+    counter.blueprint,
     survey.blueprint,
     share.blueprint,
     health.blueprint,

@@ -44,32 +44,34 @@ class Desk:
         return self._take("events", take_events)
 
     def _take(self, name: str, take: Take) -> ResponseReturnValue:
-        if not self._may_tell():
-            return _problem(401, "a key is needed: Authorization: Bearer …", {"WWW-Authenticate": "Bearer"})
+        if not may_tell(self._parts):
+            return problem(401, "a key is needed: Authorization: Bearer …", {"WWW-Authenticate": "Bearer"})
         shelved = self._parts.shelved()
         if shelved is None:
-            return _problem(503, "nothing is published yet", {"Retry-After": "60"})
+            return problem(503, "nothing is published yet", {"Retry-After": "60"})
         request.max_content_length = LARGEST_BODY
         rows = _rows(request.get_json(force=True, silent=True), name)
         if rows is None:
-            return _problem(400, f'the body is neither one object nor {{"{name}": [ … ]}}')
+            return problem(400, f'the body is neither one object nor {{"{name}": [ … ]}}')
         if len(rows) > MOST_ROWS:
-            return _problem(413, f"send at most {MOST_ROWS} rows at once")
+            return problem(413, f"send at most {MOST_ROWS} rows at once")
         return _answered(take(self._parts.world, shelved, rows))
 
-    def _may_tell(self) -> bool:
-        scheme, _, key = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not key.strip().isascii():
-            return False
-        world = self._parts.world
-        with world.transaction("read") as session:
-            row = keys.find_key(session, key.strip())
-        if row is None:
-            return False
-        if keys.is_stale(row, world.wall()):
-            with world.transaction("write") as session:
-                keys.touch_key(session, row, world.wall())
-        return True
+
+def may_tell(parts: Parts) -> bool:
+    """Whether the request carries a key of ours, as `Authorization: Bearer …`."""
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not key.strip().isascii():
+        return False
+    world = parts.world
+    with world.transaction("read") as session:
+        row = keys.find_key(session, key.strip())
+    if row is None:
+        return False
+    if keys.is_stale(row, world.wall()):
+        with world.transaction("write") as session:
+            keys.touch_key(session, row, world.wall())
+    return True
 
 
 def _rows(body: object, name: str) -> Sequence[object] | None:
@@ -93,5 +95,5 @@ def _answered(answers: Sequence[Answer]) -> ResponseReturnValue:
     return jsonify(**{status.value: sums[status] for status in Status}, rows=rows), 422 if is_useless else 200
 
 
-def _problem(code: int, what: str, headers: dict[str, str] | None = None) -> tuple[Response, int, dict[str, str]]:
+def problem(code: int, what: str, headers: dict[str, str] | None = None) -> tuple[Response, int, dict[str, str]]:
     return jsonify(state="error", message=what), code, headers or {}

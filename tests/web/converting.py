@@ -14,6 +14,11 @@ from app.store.runs import RunRow
 from tests.web.desk import Desk
 from tests.web.small_site import sources
 
+EVENTS = """
+events:
+  restocked: {key: request_id, fields: {name: text, url: link}}
+  price_dropped: {key: request_id, fields: {name: text, price: money}}
+"""
 OFFER = """
 offer: spring
 title: {en: "15% off", fa: "۱۵٪ تخفیف"}
@@ -65,10 +70,12 @@ def selling() -> Inspection:
         "campaigns/surveys/next.yaml": NEXT,
         "campaigns/asking.yaml": ASKING,
     }
+    known = sources()
+    known["campaigns/site.yaml"] += EVENTS
     for locale in ("en", "fa"):
         for key in ("nps", "next"):
             more[f"email_templates/ask/{key}.{locale}.md"] = MAIL.format(key)
-    return inspect({**sources(), **more}, date(2026, 3, 1))
+    return inspect({**known, **more}, date(2026, 3, 1))
 
 
 def sell(desk: Desk) -> None:
@@ -91,7 +98,8 @@ def asked(desk: Desk, who: int, mail: str = "ask/nps") -> int:
         session.add(run)
         session.flush()
         row = MessageRow(
-            public_id=desk.world.new_id(), subscriber_id=who, run_id=run.id, step=mail, campaign="asking", mail_key=mail,
+            public_id=desk.world.new_id(), subscriber_id=who, run_id=run.id, step=mail, campaign="asking",
+            mail_key=mail,
             mail_class="marketing", state=MessageState.SENT.value, wanted_at=now, slot_at=now, due_at=now,
             created_at=now, settled_at=now,
         )  # fmt: skip

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from app.actions.referrals import settle_due
 from app.core.instants import DAY, HOUR, MINUTE, SECOND
 from app.store import signups
 from app.store.permissions import ConsentRow
@@ -186,6 +187,9 @@ def test_a_strangers_answers_do_not_replace_what_a_known_person_told_us(desk: De
 def test_a_friends_link_thanks_the_friend_when_the_guest_confirms(desk: Desk) -> None:
     alice = desk.confirmed(ALICE)
     desk.confirmed(BOB, pv_friend=desk.world.links.referral_token(alice.public_id))
+    assert desk.kinds(ALICE).count("referred") == 0, "a friend counts once she has stayed a day"
+    desk.clock.advance(DAY)
+    settle_due(desk.world)
     assert desk.kinds(ALICE).count("referred") == 1
     assert desk.person(BOB).is_referred
 

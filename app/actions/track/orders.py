@@ -15,6 +15,7 @@ from typing import TypeVar
 from sqlalchemy.orm import Session
 
 from app.actions.shelf import Shelved
+from app.actions.stock import Used, redeem
 from app.actions.track.telling import Event, Order, RowError, Whom, read_event, read_order
 from app.core.facts import Fact, FactKind, Fields
 from app.core.instants import DAY, Instant, Span
@@ -60,7 +61,14 @@ _Write = Callable[[World, Session, _T, int | None], Status]
 
 def take_orders(world: World, shelved: Shelved, rows: Sequence[object]) -> list[Answer]:
     """Keep orders and what became of them. Every row has its answer, in order."""
-    return _take(world, shelved, rows, read_order, _write_order)
+
+    def write(world: World, session: Session, order: Order, subscriber_id: int | None) -> Status:
+        status = _write_order(world, session, order, subscriber_id)
+        if order.coupon:
+            redeem(session, shelved, Used(order.source, order.order_id, order.coupon, subscriber_id, order.at))
+        return status
+
+    return _take(world, shelved, rows, read_order, write)
 
 
 def take_events(world: World, shelved: Shelved, rows: Sequence[object]) -> list[Answer]:

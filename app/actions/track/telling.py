@@ -54,6 +54,8 @@ class Order:
     refunded: int = 0
     products: tuple[str, ...] = ()
     fields: Fields = field(default_factory=lambda: NO_FIELDS)
+    coupon: str = ""
+    """The code the order was made with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,19 @@ class Event:
     fields: Fields = field(default_factory=lambda: NO_FIELDS)
 
 
-_ORDER_KEYS = ("order_id", "email", "subscriber", "total", "currency", "at", "refunded", "products", "source", "fields")
+_ORDER_KEYS = (
+    "order_id",
+    "email",
+    "subscriber",
+    "total",
+    "currency",
+    "at",
+    "refunded",
+    "products",
+    "source",
+    "fields",
+    "coupon",
+)
 _EVENT_KEYS = ("name", "key", "email", "subscriber", "at", "fields")
 
 
@@ -90,6 +104,7 @@ def read_order(row: object, site: Site, now: Instant) -> Order:
         refunded=refunded,
         products=_products(plain.get("products", ())),
         fields=_free_fields(plain.get("fields", {})),
+        coupon=_text(plain, "coupon", default="").strip(),
     )
 
 

@@ -103,7 +103,7 @@ FILES = {
     "email_templates/welcome/first.md": "",
     "email_templates/welcome/second.md": "",
 }
-LINKS = [
+LINKS: list[dict[str, str | int | None]] = [
     {"number": 0, "url": "https://shop.example.com/pricing?x=1", "name": "prices", "topic": ""},
     {"number": 1, "url": "https://shop.example.com/blog/a", "name": "read", "topic": "learning"},
     {"number": 2, "url": "https://elsewhere.example.net/pricing", "name": "", "topic": ""},

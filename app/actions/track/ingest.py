@@ -6,7 +6,7 @@ A fact that cannot be read is logged and stepped over; it never holds up the oth
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 import structlog
@@ -48,16 +48,22 @@ def ingest(world: World, shelf: Shelf, reader: SpoolReader, node: str, limit: in
         positions = events.spool_positions(session, node)
         batch = reader.take(positions, limit)
         shelved = shelf.look(session)
-        if not batch or shelved is None:
+        if shelved is None:
             return Ingested()
         taken = take(world, session, shelved, batch.facts)
-    new = keep(world, node, batch, taken)
+    new = keep(world, node, batch, taken) if batch.facts else 0
     for segment in batch.finished:
         reader.delete(segment)
-    if batch.finished:
-        with world.transaction("write") as session:
-            events.forget_spool_segments(session, node, batch.finished)
+    _forget(world, node, positions.keys() | dict(batch.positions).keys(), reader)
     return Ingested(len(batch.facts), new, taken.unkept, taken.faulty, len(batch.facts) == limit)
+
+
+def _forget(world: World, node: str, remembered: Set[str], reader: SpoolReader) -> None:
+    """Positions of segments that are deleted, just now or before a crash. Names are never used again."""
+    gone = remembered - set(reader.segments()) if remembered else frozenset[str]()
+    if gone:
+        with world.transaction("write") as session:
+            events.forget_spool_segments(session, node, gone)
 
 
 def ingest_all(world: World, shelf: Shelf, reader: SpoolReader, node: str) -> int:

@@ -80,6 +80,9 @@ class SubscriberRow(Base):
     )
 
 
+partial_index("ix_subscriber_state", SubscriberRow.state, SubscriberRow.id, where=SubscriberRow.state != "active")
+NOT_ACTIVE = text("subscriber.state != 'active'")
+"""Written out, so that the index above is seen to serve."""
 partial_index("ix_subscriber_parked", SubscriberRow.attempts, SubscriberRow.id, where=SubscriberRow.attempts > 0)
 partial_index("ix_subscriber_due", SubscriberRow.due_at, SubscriberRow.id, where=SubscriberRow.due_at.is_not(None))
 

@@ -6,24 +6,25 @@ Owns reading only. Lists go by key, never by offset; what would count a large ta
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from app.core.facts import Value
 from app.core.instants import Instant
+from app.core.subscriber import SubscriberState
 from app.store.codec import value_of
 from app.store.events import EventRow, PointsRow, PurchaseRow
 from app.store.messages import DeliveryRow, MessageRow
-from app.store.people import AttributeRow, SegmentMemberRow, SubscriberRow, TagRow
+from app.store.people import NOT_ACTIVE, AttributeRow, SegmentMemberRow, SubscriberRow, TagRow
 from app.store.permissions import ConsentRow
 from app.store.runs import DecisionRow, RunRow, StageChangeRow
 
 COUNT_CAP = 10_000
-"""Beyond this a list says "more than"."""
+"""Beyond this a list says "more than"; a list by one membership alone goes no further either."""
 
 # ── People ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -67,7 +68,7 @@ class Listed:
 
 def people(session: Session, wanted: Wanted, before: int | None, limit: int) -> list[Listed]:
     """The newest people first; `before` is the id the last page ended at."""
-    query = select(SubscriberRow).where(*_conditions(wanted))
+    query = select(SubscriberRow).where(*_conditions(session, wanted))
     if before is not None:
         query = query.where(SubscriberRow.id < before)
     rows = session.scalars(query.order_by(SubscriberRow.id.desc()).limit(limit)).all()
@@ -77,12 +78,14 @@ def people(session: Session, wanted: Wanted, before: int | None, limit: int) -> 
 
 def count_people(session: Session, wanted: Wanted, cap: int = COUNT_CAP) -> int:
     """How many there are; `cap` + 1 means more than `cap`."""
-    inner = select(SubscriberRow.id).where(*_conditions(wanted)).limit(cap + 1).subquery()
+    inner = select(SubscriberRow.id).where(*_conditions(session, wanted)).limit(cap + 1).subquery()
     return session.scalar(select(func.count()).select_from(inner)) or 0
 
 
-def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
+def _conditions(session: Session, wanted: Wanted) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
+    if wanted.state and wanted.state != SubscriberState.ACTIVE.value:
+        found.append(cast("ColumnElement[bool]", NOT_ACTIVE))
     for column, value in (
         (SubscriberRow.stage, wanted.stage),
         (SubscriberRow.kind, wanted.kind),
@@ -90,7 +93,9 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
     ):
         if value:
             found.append(column == value)
-    found += [SubscriberRow.id.in_(ids) for ids in _memberships(wanted)]
+    memberships = _memberships(session, wanted)
+    is_alone = len(memberships) == 1 and not (found or wanted.text or wanted.matches is not None)
+    found += [SubscriberRow.id.in_(ids.limit(COUNT_CAP + 1) if is_alone else ids) for ids in memberships]
     if wanted.text:
         found.append(_said(wanted.text))
     if wanted.matches is not None:
@@ -98,25 +103,39 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
     return found
 
 
-def _memberships(wanted: Wanted) -> list[Select[Any]]:
+def _memberships(session: Session, wanted: Wanted) -> list[Select[Any]]:
     found: list[Select[Any]] = []
     if wanted.tag:
         found.append(select(TagRow.subscriber_id).where(TagRow.tag == wanted.tag))
     if wanted.segment:
         found.append(select(SegmentMemberRow.subscriber_id).where(SegmentMemberRow.segment == wanted.segment))
     if wanted.campaign:
-        live = select(RunRow.subscriber_id).where(RunRow.campaign == wanted.campaign, RunRow.state != "ended")
-        found.append(live.where(RunRow.step == wanted.step) if wanted.step else live)
+        live = select(RunRow.subscriber_id).where(IS_LIVE, RunRow.campaign == wanted.campaign)
+        at = RunRow.version.in_(list(_versions(session, wanted.campaign))) & (RunRow.step == wanted.step)
+        found.append(live.where(at) if wanted.step else live)
     if wanted.attribute[0]:
-        key, text = wanted.attribute
-        found.append(select(AttributeRow.subscriber_id).where(AttributeRow.key == key, AttributeRow.text == text))
+        key, value = wanted.attribute
+        found.append(select(AttributeRow.subscriber_id).where(AttributeRow.key == key, AttributeRow.text == value))
     return found
 
 
-def _said(text: str) -> ColumnElement[bool]:
+IS_LIVE = text("run.state != 'ended'")
+"""Written out, so that the partial index of live runs is seen to serve."""
+
+
+def _versions(session: Session, campaign: str) -> Iterator[str]:
+    """The versions live runs of a campaign follow, by hopping over the index from one to the next."""
+    mine = (RunRow.campaign == campaign, IS_LIVE)
+    found = session.scalar(select(func.min(RunRow.version)).where(*mine))
+    while found is not None:
+        yield found
+        found = session.scalar(select(func.min(RunRow.version)).where(*mine, RunRow.version > found))
+
+
+def _said(words: str) -> ColumnElement[bool]:
     """An address that begins so, or a name that does, in the spellings people use."""
-    lowered = text.casefold()
-    named = or_(*(_begins(AttributeRow.text, way) for way in dict.fromkeys((text, lowered, text.title()))))
+    lowered = words.casefold()
+    named = or_(*(_begins(AttributeRow.text, way) for way in dict.fromkeys((words, lowered, words.title()))))
     ids = select(AttributeRow.subscriber_id).where(AttributeRow.key.in_(_NAMES), named)
     return or_(_begins(SubscriberRow.address_key, lowered), SubscriberRow.id.in_(ids))
 
@@ -124,9 +143,9 @@ def _said(text: str) -> ColumnElement[bool]:
 _NAMES = ("first_name", "last_name", "name")
 
 
-def _begins(column: Any, text: str) -> ColumnElement[bool]:
+def _begins(column: Any, words: str) -> ColumnElement[bool]:
     """A prefix as a range, which an index serves on both databases."""
-    return and_(column >= text, column < text + "\U0010fffd")
+    return and_(column >= words, column < words + "\U0010fffd")
 
 
 def _names(session: Session, ids: Sequence[int]) -> dict[int, str]:
@@ -335,12 +354,10 @@ class StandingAt:
     number: int
 
 
-def standing_runs(session: Session, campaign: str = "") -> list[StandingAt]:
-    """Where live runs stand, of one campaign or of all. Reads the index of live runs: ask seldom."""
+def standing_runs(session: Session) -> list[StandingAt]:
+    """Where live runs stand, of all campaigns. Reads all live runs: ask seldom."""
     query = select(RunRow.campaign, RunRow.sequence, RunRow.step, RunRow.state, func.count().label("number"))
     query = query.where(RunRow.state != "ended", RunRow.is_ghost.is_(False))
-    if campaign:
-        query = query.where(RunRow.campaign == campaign)
     rows = session.execute(query.group_by(RunRow.campaign, RunRow.sequence, RunRow.step, RunRow.state))
     return [StandingAt(row.campaign, row.sequence, row.step, row.state, row.number) for row in rows]
 

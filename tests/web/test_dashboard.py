@@ -300,7 +300,7 @@ def test_the_time_machine_sets_out_and_is_not_there_outside_a_demo(
 ) -> None:
     house.send("/dashboard", "/dashboard/time", to="week")
     assert house.desk.rows(ControlRow)[0].demo_target == house.desk.clock() + 7 * DAY
-    assert house.get("/dashboard/time").json["walks"] is True
+    assert house.get("/dashboard/time").get_json()["walks"] is True
     from app.store.engine import open_database
 
     (tmp_path / "real").mkdir()

@@ -64,9 +64,11 @@ def register(blueprint: Blueprint, parts: Parts) -> None:
     @blueprint.get("/campaigns")
     def campaigns() -> ResponseReturnValue:
         days = stretch()
+        counted = standing.get()
         return render_template(
             "dashboard/campaigns.html",
-            rows=rows(standing.get()),
+            rows=rows(counted.value),
+            is_known=counted.is_known,
             standings=STANDINGS,
             figures=measure.campaign_figures(parts.world, days),
             days=days,
@@ -79,8 +81,8 @@ def register(blueprint: Blueprint, parts: Parts) -> None:
         found = held.book.campaigns.get(key) if held else None
         if held is None or found is None:
             abort(404)
-        with parts.world.transaction("read") as session:
-            here = reports.standing_runs(session, key)
+        counted = standing.get()
+        here = [each for each in counted.value if each.campaign == key]
         days = stretch()
         figures, totals = measure.step_figures(parts.world, key, days)
         return render_template(
@@ -93,6 +95,7 @@ def register(blueprint: Blueprint, parts: Parts) -> None:
             conditions=[flow.said(condition) for condition in found.while_],
             sequences=sequences(found, here),
             live=sum(each.number for each in here),
+            is_known=counted.is_known,
             figures=figures,
             totals=totals,
             days=days,
@@ -143,7 +146,7 @@ def standing_of(parts: Parts) -> Kept[Sequence[StandingAt]]:
         with parts.world.transaction("read") as session:
             return reports.standing_runs(session)
 
-    return Kept(count, parts.world.monotonic)
+    return Kept(count, (), parts.world.monotonic)
 
 
 def rows(standing: Sequence[StandingAt]) -> list[Row]:

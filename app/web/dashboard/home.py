@@ -49,13 +49,15 @@ def register(blueprint: Blueprint, parts: Parts) -> None:
         series = measure.happened(parts.world, stages, days)
         chosen = request.args.get("figure", "signups")
         shown = series.get(chosen, series["signups"])
-        known = totals.get()
+        counted = totals.get()
+        known = counted.value
         with parts.world.transaction("read") as session:
             newest = reports.newest(session, 6)
         return render_template(
             "dashboard/home.html",
             rungs=ladder.rungs(known),
             total=sum(known.values()),
+            is_known=counted.is_known,
             health=found,
             needs=[(say(NEEDS[need][0], n=count), NEEDS[need][1]) for need, count in measure.needs(found)],
             series=list(series.values()),

@@ -1,6 +1,7 @@
-"""Kept figures: totals that need a whole index are counted behind the page's back and shown with their age.
+"""Kept figures: totals that need a whole index are counted behind the page's back and shown as they were last known.
 
-Owns one small cache per process. The first visitor waits once; afterwards nobody does. Must not know what it counts.
+Owns one small cache per process. Nobody waits for a long count, not even the first visitor.
+Must not know what it counts.
 """
 
 from __future__ import annotations
@@ -17,10 +18,21 @@ from app.store.engine import StoreError
 log = structlog.get_logger()
 T = TypeVar("T")
 
-SHORTEST = 1.0
+PATIENCE = 0.12
+"""Seconds a page waits for a fresh figure; a small installation never waits longer and sees every change at once."""
+SHORTEST = 0.2
 """Seconds a figure is good for at least."""
 PRICE = 30.0
-"""A figure is good for so many times the time it took: a count of half a second is made four times a minute."""
+"""A figure that took long is good for so many times that long: a count of half a second is made four times a minute."""
+CHEAP = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Figure(Generic[T]):
+    """`is_known` is False while the first count is still under way: `value` is the blank one then."""
+
+    value: T
+    is_known: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,46 +43,41 @@ class _Counted(Generic[T]):
 
 
 class Kept(Generic[T]):
-    """One figure: `get` gives the newest known and lets it be counted anew when it has grown old."""
+    """One figure: `get` gives the newest there is and lets it be counted anew when it has grown old."""
 
-    def __init__(self, count: Callable[[], T], monotonic: Callable[[], float]) -> None:
+    def __init__(self, count: Callable[[], T], blank: T, monotonic: Callable[[], float]) -> None:
         self._count = count
+        self._blank = blank
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._known: _Counted[T] | None = None
-        self._is_counting = False
+        self._thread: threading.Thread | None = None
 
-    def get(self) -> T:
+    def get(self) -> Figure[T]:
         known = self._known
-        if known is None or known.took < 0.02:
-            return self._fresh()
-        if self._monotonic() - known.at > max(SHORTEST, PRICE * known.took):
-            self._begin()
-        return known.value
-
-    def _fresh(self) -> T:
-        """Counted now: cheap, or the first time."""
+        if known is None or self._is_old(known):
+            thread = self._begin()
+            if known is None or known.took < CHEAP:
+                thread.join(PATIENCE)
         known = self._known
-        if known is not None and self._monotonic() - known.at < 0.2:
-            return known.value
-        began = self._monotonic()
-        value = self._count()
-        self._known = _Counted(value, self._monotonic(), self._monotonic() - began)
-        return value
+        return Figure(self._blank, is_known=False) if known is None else Figure(known.value, is_known=True)
 
-    def _begin(self) -> None:
+    def _is_old(self, known: _Counted[T]) -> bool:
+        good_for = SHORTEST if known.took < CHEAP else PRICE * known.took
+        return self._monotonic() - known.at >= good_for
+
+    def _begin(self) -> threading.Thread:
+        """The count that is under way, or a new one."""
         with self._lock:
-            if self._is_counting:
-                return
-            self._is_counting = True
-        threading.Thread(target=self._behind, name="kept-figure", daemon=True).start()
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="kept-figure", daemon=True)
+                self._thread.start()
+            return self._thread
 
-    def _behind(self) -> None:
+    def _run(self) -> None:
         try:
             began = self._monotonic()
             value = self._count()
             self._known = _Counted(value, self._monotonic(), self._monotonic() - began)
         except StoreError as error:
             log.warning("figure_not_counted", error=type(error).__name__)
-        finally:
-            self._is_counting = False

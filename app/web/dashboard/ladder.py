@@ -15,6 +15,7 @@ from app.actions import measure
 from app.actions.measure import Cohort, Flows
 from app.core.site import Stage
 from app.store import reports
+from app.store.measures import Share
 from app.web.dashboard import drawing, wording
 from app.web.dashboard.flow import said
 from app.web.dashboard.kept import Kept
@@ -42,7 +43,7 @@ def totals_of(parts: Parts) -> Kept[Totals]:
         with parts.world.transaction("read") as session:
             return reports.stage_totals(session)
 
-    return Kept(count, parts.world.monotonic)
+    return Kept(count, {}, parts.world.monotonic)
 
 
 def rungs(totals: Totals) -> list[Rung]:
@@ -73,13 +74,16 @@ def register(blueprint: Blueprint, parts: Parts) -> None:
 
     @blueprint.get("/ladder")
     def ladder() -> ResponseReturnValue:
-        known, days = totals.get(), stretch()
-        found = flows[days].get()
+        counted, days = totals.get(), stretch()
+        known = counted.value
+        moved = flows[days].get()
+        found = moved.value
         standing = rungs(known)
         return render_template(
             "dashboard/ladder.html",
             rungs=standing,
             total=sum(known.values()),
+            is_known=counted.is_known and moved.is_known,
             flows=found,
             cohorts=[(cohort, _cells(cohort)) for cohort in found.cohorts],
             most=max((step.rose for step in found.steps), default=0) or 1,
@@ -94,7 +98,7 @@ def _flows(parts: Parts, days: int) -> Kept[Flows]:
         stages = tuple(stage.key for stage in held.book.ladder.stages) if held else ()
         return measure.flows(parts.world, stages, days)
 
-    return Kept(count, parts.world.monotonic)
+    return Kept(count, Flows((), (), Share(0, 0, 0, 0)), parts.world.monotonic)
 
 
 def _cells(cohort: Cohort) -> list[drawing.Cell]:

@@ -43,7 +43,7 @@ class Tried:
 
 
 def register(blueprint: Blueprint, parts: Parts) -> None:
-    members = Kept(lambda: searching.memberships(parts.world), parts.world.monotonic)
+    members: Kept[dict[str, int]] = Kept(lambda: searching.memberships(parts.world), {}, parts.world.monotonic)
 
     @blueprint.get("/segments")
     def segments() -> ResponseReturnValue:
@@ -51,7 +51,7 @@ def register(blueprint: Blueprint, parts: Parts) -> None:
         name = request.args.get("name", "").strip()[:64]
         held = shelved()
         kept = held.book.ladder.segments if held else {}
-        sizes = members.get()
+        sizes = members.get().value
         tried = _try(parts, text) if text else Tried()
         return render_template(
             "dashboard/segments.html",

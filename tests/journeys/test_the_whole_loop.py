@@ -6,9 +6,10 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import BrowserType, Page
 
 from tests.journeys.running import Running, running
 from tests.services.smtp import Sink
@@ -35,12 +36,14 @@ def house(mails: Sink, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run
 
 
 @pytest.fixture
-def visitor(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(user_agent=AGENT, viewport={"width": 1200, "height": 900})
-    page = context.new_page()
+def visitor(browser_type: BrowserType, browser_type_launch_args: dict[str, Any]) -> Iterator[Page]:
+    """A browser that calls itself what people's browsers do, in beacons sent while a page is left as well."""
+    told = [*browser_type_launch_args.get("args", ()), f"--user-agent={AGENT}"]
+    browser = browser_type.launch(**{**browser_type_launch_args, "args": told})
+    page = browser.new_page(viewport={"width": 1200, "height": 900})
     page.set_default_timeout(20_000)
     yield page
-    context.close()
+    browser.close()
 
 
 def links_of(html: str) -> list[str]:
@@ -96,10 +99,11 @@ def test_a_visitor_becomes_a_prospect(language: str, house: Running, mails: Sink
         visitor.wait_for_timeout(300)
     visitor.goto(f"{house.shop}/advice?lang={language}")
     visitor.get_by_text(WORDS[language]["ask"]).first.click()
+    visitor.wait_for_timeout(2_000)
 
     visitor.goto(f"{house.base}/dashboard/people?q={address}&lang={language}")
     visitor.get_by_text(address).first.click()
-    until = time.monotonic() + 15
+    until = time.monotonic() + 30
     while WORDS[language]["prospect"] not in visitor.locator("main").inner_text():
         assert time.monotonic() < until, visitor.locator("main").inner_text()[:600]
         visitor.wait_for_timeout(500)

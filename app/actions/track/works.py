@@ -37,7 +37,7 @@ def works(world: World, shelf: Shelf, spool: Path, node: str) -> tuple[TrackWork
     return (
         TrackWork("ingest", BEAT, lambda: ingest_all(world, shelf, reader, node)),
         TrackWork("judge", BEAT, lambda: judge_all(world, shelf)),
-        TrackWork("merge_visitors", 30, lambda: merge_confirmed(world)),
+        TrackWork("merge_visitors", 1, lambda: merge_confirmed(world)),
         TrackWork("prove_counters", 86_400, lambda: _prove(world)),
     )
 

@@ -13,9 +13,9 @@ import structlog
 from sqlalchemy.orm import Session
 
 from app.actions.shelf import Shelf, Shelved
-from app.core.address import provider
 from app.core.instants import HOUR, MINUTE, Instant
 from app.core.nurture import advance
+from app.mail.lanes import shipped_lanes
 from app.store.engine import StoreError
 from app.store.loading import Loaded, load_people
 from app.store.people import park, take_due
@@ -103,7 +103,8 @@ def _decide(
 
 
 def lane_of(address: str) -> str:
-    return provider(address.rpartition("@")[2])
+    """The lane an address belongs to by its name: a provider's, or the one of everybody else."""
+    return shipped_lanes().of(address.rpartition("@")[2]).name
 
 
 def _context(world: World, shelved: Shelved, now: Instant) -> Context:

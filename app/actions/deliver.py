@@ -1,309 +1,225 @@
 """Deliver: takes what is due, asks permission again, writes it, hands it over, and records how that ended.
 
-Owns the round of one worker: claim → door → journal → transport → record. Between reading and recording nothing is
-held open; what left the house is in the journal before the database knows. Must not decide whom to mail.
+Owns the shift of one courier: a clerk claims and records while the transport sends, so that neither waits for the
+other. What left the house is in the journal before the database knows. Must not decide whom to mail.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-import zlib
+from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
 import structlog
-from sqlalchemy.orm import Session
 
-from app.actions.compose import Chosen, MailShelf, compose
-from app.actions.door import leaving
-from app.actions.offers import AGAIN_AFTER, NOTHING, Prepared, keep_clocks, prepare
-from app.actions.outcomes import Verdict, verdict_of
-from app.actions.shelf import Shelf, Shelved
-from app.core.delivery import Answer, Go, Never, NotYet
-from app.core.instants import SECOND, Instant, Span
-from app.core.person import MailClass, MessageState
-from app.disk.journal import Journal, JournalFull
-from app.mail.transports import Envelope, HandOverForbidden, MessageKey, NoBody, Settlement, Transport
-from app.store import bodies, claims, people, permissions
-from app.store.claims import Claim, Wanted
+from app.actions.deliver_handing import Ended, Handing
+from app.actions.deliver_recording import record
+from app.actions.deliver_taking import LEASE, CannotTake, Load, Post, take
+from app.core.person import MailClass
+from app.mail.transports import Envelope, Transport
 from app.store.engine import StoreError
-from app.store.letters import Letter, letters
-from app.world import World
+from app.store.gate import GateClosedError
+
+__all__ = ["LEASE", "Courier", "Post"]
 
 log = structlog.get_logger()
 
-LEASE: Span = 120 * SECOND
-STOP_BEFORE: Span = 20 * SECOND
-"""No final dot is written later than this before the lease ends."""
-CHUNK = 16
-"""Permission is asked again for so many letters at a time."""
-AGAIN = (0.5, 1.0, 2.0, 5.0)
+AGAIN = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds between tries to record while the database is away; the last one is repeated for ever."""
-
-
-@dataclass(slots=True)
-class Load:
-    """What one round carries: letters with the version each is written with, and what came of them."""
-
-    shelved: Shelved
-    letters: list[tuple[Letter, Chosen]]
-    began: float
-    promised: Prepared = NOTHING
-    """What the letters with an offer may say of it."""
-    settled: list[Settlement] = field(default_factory=list)
-    bodies: dict[int, bytes] = field(default_factory=dict)
-    """Message → what was sent, compressed, for those who look at it later."""
-    lock: threading.Lock = field(default_factory=threading.Lock)
+RECORD_AT = 48
+"""So many outcomes are recorded at once; fewer when there is time."""
+IDLE = 0.1
+"""Seconds the clerk waits for more outcomes before it records what there is."""
+PATIENCE = 2.0
+"""Seconds the sending side waits for the clerk."""
 
 
 class Courier:
-    """One worker's hands. `owner` is the held folder's name and life; nobody else claims under it."""
+    """One pair of hands: some classes of mail over one transport. `first_slot` tells its connections from others'."""
 
-    def __init__(self, world: World, shelf: Shelf, transport: Transport, journal: Journal, owner: str) -> None:
-        self._world = world
-        self._shelf = shelf
-        self._mails = MailShelf()
-        self._transport = transport
-        self._journal = journal
-        self._owner = owner
-        self._is_stopping = False
+    def __init__(self, post: Post, transport: Transport, classes: Sequence[MailClass], first_slot: int = 0) -> None:
+        self.post = post
+        self.transport = transport
+        self.classes = tuple(classes)
+        self.first_slot = first_slot
+        self.shift: _Shift | None = None
+        self.gives_up_at: float | None = None
 
-    def deliver(self, mail_class: MailClass) -> int:
-        """Hand over what is due of one class until nothing is left. Returns how many were taken."""
+    @property
+    def is_stopping(self) -> bool:
+        return self.gives_up_at is not None
+
+    def deliver(self) -> int:
+        """Hand over what is due until nothing is left. Returns how many were taken. One call at a time."""
         total = 0
-        while not self._is_stopping and self._transport.is_ready and not self._journal.fault:
-            taken = self._round(mail_class)
+        while self._may_go_on():
+            self.shift = _Shift(self)
+            taken = self.shift.run()
+            self.shift = None
             total += taken
             if not taken:
                 break
-            self._world.rest()
         return total
 
     def stop(self, grace: float = 10.0) -> None:
-        """Take nothing more; what is in flight is finished within the grace."""
-        self._is_stopping = True
-        self._transport.stop(grace)
+        """Take nothing more; what is in flight is finished, and recorded, within the grace."""
+        self.gives_up_at = self.post.world.monotonic() + grace
+        self.transport.stop(grace)
 
-    # ── One round ────────────────────────────────────────────────────────────────────────────────────────────────────
+    def renewed(self, at: float) -> None:
+        """The leases of everything under way were renewed, by the monotonic clock at this second."""
+        if shift := self.shift:
+            shift.renewed(at)
 
-    def _round(self, mail_class: MailClass) -> int:
-        load, taken = self._take(mail_class)
-        if load is None:
-            return taken
+    def _may_go_on(self) -> bool:
+        return not self.is_stopping and self.transport.is_ready and not self.post.journal.fault
+
+
+class _Shift:
+    """One stretch of work: loads go in, outcomes come out, until nothing is due or there is a reason to stop.
+
+    The clerk (the calling thread) takes and records; the transport's threads draw and settle. What is claimed and not
+    recorded is never more than the setting says.
+    """
+
+    def __init__(self, courier: Courier) -> None:
+        self._courier = courier
+        self._post = courier.post
+        self._changed = threading.Condition()
+        self._ready: deque[Load] = deque()
+        self._loads: list[Load] = []
+        self._ended: list[Ended] = []
+        self._under_way = 0
+        self._is_dry = False
+        self._is_sent = False
+        self._error: BaseException | None = None
+        self._total = 0
+        self._handing = Handing(self._post, courier.first_slot, self._settled)
+
+    def run(self) -> int:
+        self._take()
+        if not self._ready:
+            return self._total
+        sender = threading.Thread(target=self._send, name=f"send-{self._courier.classes[0].value}", daemon=True)
+        sender.start()
         try:
-            self._hand_over(load)
+            while not self._is_sent:
+                self._serve()
         finally:
-            self._record(load)
-        return taken
+            self._end()
+            sender.join()
+            self._record_rest()
+        if self._error is not None:
+            raise self._error
+        return self._total
 
-    def _take(self, mail_class: MailClass) -> tuple[Load | None, int]:
-        """Claim, ask at the door, read the letters: one transaction."""
-        now, wall = self._world.now(), self._world.wall()
-        with self._world.transaction("write") as session:
-            shelved = self._shelf.look(session)
-            if shelved is None:
-                return None, 0
-            claimed: list[Claim] = []
-            for lane in claims.lanes_due(session, mail_class, now):
-                room = self._world.settings.claim - len(claimed)
-                if room > 0:
-                    wanted = Wanted(mail_class, lane, room, now, wall + LEASE)
-                    claimed += claims.claim(session, self._owner, wanted)
-            answers = leaving(session, shelved, [claim.id for claim in claimed], now)
-            go = self._turned_away(session, claimed, answers, now)
-            found = letters(session, [claim.id for claim in go])
-            promised = prepare(self._world, session, shelved, found)
-            found = self._without_promise(session, found, promised, now)
-            chosen = [(letter, self._mails.choose(session, shelved, letter.mail, letter.locale)) for letter in found]
-            self._park(session, [letter for letter, version in chosen if version is None], now)
-        ready = [(letter, version) for letter, version in chosen if version is not None]
-        return (Load(shelved, ready, self._world.monotonic(), promised) if ready else None), len(claimed)
+    def renewed(self, at: float) -> None:
+        for load in list(self._loads):
+            load.renewed(at)
 
-    def _turned_away(
-        self, session: Session, claimed: Sequence[Claim], answers: dict[int, Answer], now: Instant
-    ) -> list[Claim]:
-        """Give back and settle those who may not leave; return those who may."""
-        go = [claim for claim in claimed if isinstance(answers.get(claim.id), Go)]
-        ended = []
-        for claim in claimed:
-            match answers.get(claim.id):
-                case NotYet() as later:
-                    claims.give_back(session, self._owner, [claim], later.until)
-                case Never() as never:
-                    state = MessageState.WITHDRAWN if never.is_withdrawn else MessageState.SKIPPED
-                    ended.append(claims.Settlement(claim.id, claim.claim_no, state, now, never.code, counts=False))
-                case _:
-                    pass
-        settled = claims.settle(session, self._owner, ended)
-        people.wake(session, {each.subscriber_id for each in settled}, now)
-        return go
+    # ── The clerk ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _without_promise(self, session: Session, found: list[Letter], promised: Prepared, now: Instant) -> list[Letter]:
-        """A mail that could not keep its promise does not leave: it waits for a code, or is skipped with the reason."""
-        if not promised.held and not promised.skipped:
-            return found
-        held = [Claim(letter.id, letter.claim_no) for letter in found if letter.id in promised.held]
-        claims.give_back(session, self._owner, held, now + AGAIN_AFTER)
-        ended = [
-            claims.Settlement(
-                letter.id, letter.claim_no, MessageState.SKIPPED, now, promised.skipped[letter.id], counts=False
-            )
-            for letter in found
-            if letter.id in promised.skipped
-        ]
-        settled = claims.settle(session, self._owner, ended)
-        people.wake(session, {each.subscriber_id for each in settled}, now)
-        return [each for each in found if each.id not in promised.held and each.id not in promised.skipped]
+    def _serve(self) -> None:
+        """Wait until there is something to record or to take, and do it."""
+        with self._changed:
+            self._changed.wait_for(self._has_work, IDLE)
+            ended, self._ended = self._ended, []
+        if ended:
+            self._record(ended)
+        if self._may_take():
+            self._take()
 
-    def _park(self, session: Session, lost: Sequence[Letter], now: Instant) -> None:
-        parked = [
-            claims.Settlement(letter.id, letter.claim_no, MessageState.PARKED, now, "no_such_mail", counts=False)
-            for letter in lost
-        ]
-        claims.settle(session, self._owner, parked)
+    def _has_work(self) -> bool:
+        return self._is_sent or len(self._ended) >= RECORD_AT or self._may_take()
 
-    # ── Handing over ─────────────────────────────────────────────────────────────────────────────────────────────────
+    def _may_take(self) -> bool:
+        return not self._ready and not self._is_dry and self._room() > 0
 
-    def _hand_over(self, load: Load) -> None:
-        self._transport.send(self._envelopes(load), _Hooks(self, load))
+    def _room(self) -> int:
+        """How many more may be claimed; half at a time, so that taking and sending overlap."""
+        most = self._post.world.settings.claim
+        return min(max(most // 2, 1), most - self._under_way)
 
-    def _envelopes(self, load: Load) -> Iterator[Envelope]:
-        """Draw letters in chunks: each chunk is allowed by the journal, and from the second on asked about again."""
-        waiting = list(load.letters)
-        while waiting and not self._is_stopping:
-            keys = [(letter.id, letter.claim_no) for letter, _ in waiting[:CHUNK]]
-            try:
-                allowed = self._journal.allow(keys)
-            except JournalFull:
-                log.error("journal_full", reason=self._journal.fault)
-                return
-            chunk, waiting = waiting[:allowed], waiting[allowed:]
-            stopped = self._stopped(load, chunk) if load.settled else frozenset()
-            yield from (self._envelope(load, letter, version, letter.id in stopped) for letter, version in chunk)
-
-    def _stopped(self, load: Load, chunk: Sequence[tuple[Letter, Chosen]]) -> frozenset[int]:
-        """Who may not leave any more: she may have left while the letters before hers went out."""
-        now = self._world.now()
-        with self._world.transaction("read") as session:
-            answers = leaving(session, load.shelved, [letter.id for letter, _ in chunk], now)
-        return frozenset(message_id for message_id, answer in answers.items() if not isinstance(answer, Go))
-
-    def _envelope(self, load: Load, letter: Letter, version: Chosen, is_stopped: bool) -> Envelope:
-        def body() -> bytes:
-            if is_stopped:
-                raise NoBody("asked_again")
-            message = compose(self._world, load.shelved, letter, version, load.promised.given.get(letter.id))
-            with load.lock:
-                load.bodies[letter.id] = zlib.compress(message.html.encode(), 1)
-            return message.data
-
-        sender = self._return_path(letter)
-        return Envelope(MessageKey(letter.id, letter.claim_no), sender, letter.address, body)
-
-    def _return_path(self, letter: Letter) -> str:
-        domain = self._world.settings.bounce_domain
-        return f"{self._world.links.bounce_local(letter.id, letter.attempts)}@{domain}" if domain else ""
-
-    def before_final_dot(self, load: Load, key: MessageKey, connection: int) -> None:
-        """The last moment: our lease must still be good, and the journal must know."""
-        late = (self._world.monotonic() - load.began) * 1_000_000 > LEASE - STOP_BEFORE
-        if late:
-            raise HandOverForbidden("lease")
+    def _take(self) -> None:
+        """The next load; none ends the shift."""
+        if self._courier.is_stopping:
+            self._end()
+            return
         try:
-            self._journal.begin((key.message, key.claim), connection)
-        except JournalFull as full:
-            raise HandOverForbidden("journal") from full
+            load, taken = take(self._post, self._courier.classes, self._room())
+        except CannotTake as reason:
+            log.warning("cannot_take", reason=str(reason))
+            load, taken = None, 0
+        self._total += taken
+        with self._changed:
+            if load is not None:
+                self._under_way += len(load.letters)
+                self._loads = [each for each in self._loads if not each.is_over] + [load]
+                self._ready.append(load)
+            self._is_dry = self._is_dry or not taken
+            self._changed.notify_all()
 
-    def after_reply(self, load: Load, settlement: Settlement) -> None:
-        """Write down what was answered before anything else happens on this connection."""
-        verdict = verdict_of(settlement.outcome)
-        if verdict.left_the_house:
-            key = (settlement.key.message, settlement.key.claim)
-            self._journal.end(key, verdict.state.value, verdict.reply, self._world.now())
-        with load.lock:
-            load.settled.append(settlement)
-
-    # ── Recording ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _record(self, load: Load) -> None:
-        """Write the outcomes down, trying for ever: what left the house must be known. A restart replays the journal."""
+    def _record(self, ended: Sequence[Ended]) -> None:
+        """Write outcomes down, trying for ever: what left the house must be known. A restart replays the journal."""
         attempt = 0
         while True:
             try:
-                self._record_once(load)
-            except StoreError as error:
-                log.warning("record_failed", error=type(error).__name__, attempt=attempt)
+                record(self._post, ended)
+            except (StoreError, GateClosedError) as error:
+                log.warning("record_failed", error=type(error).__name__, attempt=attempt, waiting=len(ended))
+                if self._gives_up():
+                    log.error("left_to_the_journal", waiting=len(ended))
+                    return
                 time.sleep(AGAIN[min(attempt, len(AGAIN) - 1)])
                 attempt += 1
                 continue
-            self._journal.recorded([(letter.id, letter.claim_no) for letter, _ in load.letters])
-            return
+            break
+        self._post.journal.recorded([each.key for each in ended])
+        with self._changed:
+            self._under_way -= len(ended)
+            self._changed.notify_all()
 
-    def _record_once(self, load: Load) -> None:
-        now = self._world.now()
-        by_id = {letter.id: letter for letter, _ in load.letters}
-        version = {letter.id: chosen.id for letter, chosen in load.letters}
-        with self._world.transaction("write") as session:
-            verdicts = [(by_id[s.key.message], verdict_of(s.outcome), s) for s in load.settled]
-            rows = [
-                self._settlement(letter, v, version[letter.id], now) for letter, v, _ in verdicts if not v.gives_back
-            ]
-            changed = claims.settle(session, self._owner, rows)
-            claims.record_attempts(session, [self._attempt(letter, v, s, now) for letter, v, s in verdicts])
-            sent = {each.id for each in changed if each.state is MessageState.SENT}
-            left = sent | {each.id for each in changed if each.state is MessageState.UNCERTAIN}
-            keep_clocks(session, [by_id[id_] for id_ in sorted(left)])
-            bodies.keep(session, {key: blob for key, blob in load.bodies.items() if key in sent}, now)
-            self._suppress(session, [letter for letter, v, _ in verdicts if v.suppresses], now)
-            people.wake(session, {each.subscriber_id for each in changed}, now)
-            settled = {row.id for row in rows}
-            rest = [Claim(letter.id, letter.claim_no) for letter in by_id.values() if letter.id not in settled]
-            claims.give_back(session, self._owner, rest)
+    def _gives_up(self) -> bool:
+        until = self._courier.gives_up_at
+        return until is not None and self._post.world.monotonic() > until
 
-    def _settlement(self, letter: Letter, verdict: Verdict, version: int, now: Instant) -> claims.Settlement:
-        due_at = None if verdict.retry_in is None else now + verdict.retry_in * 2 ** min(letter.attempts, 6)
-        return claims.Settlement(
-            id=letter.id,
-            claim_no=letter.claim_no,
-            state=verdict.state,
-            at=now,
-            reason=verdict.reason,
-            reply=verdict.reply,
-            due_at=due_at,
-            counts=verdict.counts,
-            mail_version_id=version,
-        )
+    def _record_rest(self) -> None:
+        """After the last mail: what was taken and never drawn goes back with the rest."""
+        undrawn = [Ended(load, letter, version) for load in self._loads for letter, version in load.undrawn()]
+        if ended := [*self._ended, *undrawn]:
+            self._ended = []
+            self._record(ended)
 
-    @staticmethod
-    def _attempt(letter: Letter, verdict: Verdict, settlement: Settlement, now: Instant) -> claims.Attempt:
-        return claims.Attempt(
-            message_id=letter.id,
-            number=letter.claim_no,
-            at=now,
-            relay=settlement.relay,
-            stage=verdict.stage,
-            code=verdict.code,
-            enhanced=verdict.enhanced,
-            outcome=verdict.state.value,
-            text=verdict.reply,
-        )
+    def _end(self) -> None:
+        with self._changed:
+            self._is_dry = True
+            self._changed.notify_all()
 
-    def _suppress(self, session: Session, refused: Sequence[Letter], now: Instant) -> None:
-        """A hard answer: this address gets nothing any more."""
-        for letter in refused:
-            people.mark_suppressed(session, letter.subscriber_id)
-            hash_ = permissions.address_hash(self._world.secret, letter.address.casefold())
-            permissions.suppress(session, permissions.Suppression(hash_, "hard_bounce", now, message_id=letter.id))
+    # ── The sending side ─────────────────────────────────────────────────────────────────────────────────────────────
 
+    def _send(self) -> None:
+        try:
+            self._courier.transport.send(self._envelopes(), self._handing)
+        except BaseException as error:  # noqa: BLE001 - raised again by run(), after what was sent is recorded
+            self._error = error
+        with self._changed:
+            self._is_sent = True
+            self._changed.notify_all()
 
-class _Hooks:
-    def __init__(self, courier: Courier, load: Load) -> None:
-        self._courier = courier
-        self._load = load
+    def _envelopes(self) -> Iterator[Envelope]:
+        while load := self._next_load():
+            yield from self._handing.envelopes(load, lambda: self._courier.is_stopping)
 
-    def before_final_dot(self, key: MessageKey, connection: int) -> None:
-        self._courier.before_final_dot(self._load, key, connection)
+    def _next_load(self) -> Load | None:
+        """The next load. Replies are not read while this waits: a clerk who is kept by the database ends the shift."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ready or self._is_dry or self._room() <= 0, PATIENCE)
+            self._is_dry = self._is_dry or not self._ready
+            return self._ready.popleft() if self._ready and not self._courier.is_stopping else None
 
-    def after_reply(self, settlement: Settlement) -> None:
-        self._courier.after_reply(self._load, settlement)
+    def _settled(self, ended: Ended) -> None:
+        with self._changed:
+            self._ended.append(ended)
+            if len(self._ended) == RECORD_AT:
+                self._changed.notify_all()

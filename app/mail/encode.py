@@ -13,6 +13,7 @@ from functools import lru_cache
 
 CRLF = b"\r\n"
 _SOFT = b"=\r\n"
+_DOT = b"=2E=\r\n"  # a dot with a line to itself: no line grows
 _WORD_BYTES = 45  # 45 bytes give 60 characters of base64: with =?utf-8?b?…?= 72, under the 75 of RFC 2047 section 2
 _FRAME = len("=?utf-8?b??=")
 _PRINTABLE = re.compile(r"[ !-~]*\Z")
@@ -23,17 +24,34 @@ def quoted_piece(text: str) -> bytes:
 
     Lines are at most 76 characters; a break in the text is a CRLF.
     """
-    if text.isascii() and text.isprintable() and len(text) < 72 and "=" not in text and text and text[-1] != " ":
+    if text.isascii() and text.isprintable() and len(text) < 72 and "=" not in text and text and _is_plain_ended(text):
         return text.encode("ascii") + _SOFT
     if not text:
         return b""
-    encoded = b2a_qp(text.encode("utf-8", "replace"), istext=True).replace(b"\r\n", b"\n").replace(b"\n", CRLF)
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    encoded = _undotted(
+        b2a_qp(text.encode("utf-8", "replace"), istext=True).replace(b"\r\n", b"\n").replace(b"\n", CRLF)
+    )
     if text[-1] == "\n":
         return encoded
     if len(encoded) - encoded.rfind(b"\n") - 1 > 75:  # no room for the mark of the soft break
         last = -3 if encoded[-3:-2] == b"=" else -1
         encoded = encoded[:last] + _SOFT + encoded[last:]
     return encoded + _SOFT
+
+
+def _is_plain_ended(text: str) -> bool:
+    return text[-1] != " " and text[0] != "."
+
+
+def _undotted(encoded: bytes) -> bytes:
+    """No line begins with a dot, so that nothing has to be doubled on the wire (RFC 5321 section 4.5.2)."""
+    if encoded.startswith(b"."):
+        encoded = _DOT + encoded[1:]
+    while b"\n." in encoded:
+        encoded = encoded.replace(b"\n.", b"\n" + _DOT)
+    return encoded
 
 
 def quoted_printable(pieces: Iterable[str], known: Mapping[str, bytes], often: Mapping[str, bytes]) -> list[bytes]:

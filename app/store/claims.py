@@ -244,6 +244,14 @@ def record_attempts(session: Session, attempts: Sequence[Attempt]) -> None:
         session.connection().execute(upsert(session, DeliveryRow).on_conflict_do_nothing(), rows)
 
 
+def first_attempts(session: Session, ids: Sequence[int]) -> dict[int, Instant]:
+    """When each of these messages was first tried."""
+    if not ids:
+        return {}
+    query = select(DeliveryRow.message_id, func.min(DeliveryRow.at).label("at")).where(DeliveryRow.message_id.in_(ids))
+    return {row.message_id: row.at for row in session.execute(query.group_by(DeliveryRow.message_id))}
+
+
 # ── Giving back, keeping, losing ─────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -258,6 +266,15 @@ def give_back(session: Session, owner: str, claims: Sequence[Claim], due_at: Ins
     when = {} if due_at is None else {"due_at": due_at}
     values = {"state": MessageState.QUEUED.value, "owner": None, "lease_until": None, **when}
     return len(session.execute(back.values(values).returning(_MESSAGE.c.id)).all()) if claims else 0
+
+
+def find_again(session: Session, owner: str, claims: Sequence[Claim]) -> int:
+    """What was called uncertain when our lease ran out, and we know that it never began, goes back into the queue."""
+    if not claims:
+        return 0
+    lost = _mine(owner, claims) & (_MESSAGE.c.state == _UNCERTAIN) & (_MESSAGE.c.reason == "lease")
+    values = {"state": MessageState.QUEUED.value, "owner": None, "settled_at": None, "reason": ""}
+    return len(session.execute(update(_MESSAGE).where(lost).values(values).returning(_MESSAGE.c.id)).all())
 
 
 def renew_leases(session: Session, owner: str, lease_until: Instant) -> int:
@@ -294,6 +311,13 @@ def _lose(session: Session, which: Any, at: Instant, reason: str) -> list[Settle
     losing = update(_MESSAGE).where(which, IS_CLAIMED)
     values = {"state": _UNCERTAIN, "settled_at": at, "reason": reason, "lease_until": None}
     return _settled(session, losing.values(values))
+
+
+def prove(session: Session, message_id: int, at: Instant) -> list[int]:
+    """What was uncertain is known to have arrived. Returns whom to wake."""
+    mine = (_MESSAGE.c.id == message_id) & (_MESSAGE.c.state == _UNCERTAIN)
+    values = {"state": MessageState.SENT.value, "settled_at": at, "reason": "proved"}
+    return list(session.scalars(update(_MESSAGE).where(mine).values(values).returning(_MESSAGE.c.subscriber_id)))
 
 
 def requeue_uncertain(session: Session, ids: Sequence[int], now: Instant) -> list[int]:

@@ -53,6 +53,10 @@ class Letter:
     attempts: int
     claim_no: int
     wanted_at: Instant
+    lane: str = ""
+    fresh_until: Instant | None = None
+    address_key: str = ""
+    """The subscriber's, as suppression knows it."""
 
 
 def letters(session: Session, ids: Sequence[int]) -> list[Letter]:
@@ -104,6 +108,9 @@ def _letter(message: MessageRow, person: SubscriberRow, event: str | None, attri
         attempts=message.attempts,
         claim_no=message.claim_no,
         wanted_at=message.wanted_at,
+        lane=message.lane,
+        fresh_until=message.fresh_until,
+        address_key=person.address_key,
     )
 
 

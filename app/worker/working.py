@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
-from app.actions import track
+from app.actions import referrals, track
 from app.actions.advance import drain
-from app.actions.deliver import LEASE, Courier
+from app.actions.deliver import LEASE, Courier, Post
+from app.actions.pace import Paces
 from app.actions.publish import wake_concerned
 from app.actions.recover import recover
 from app.actions.shelf import Shelf
@@ -24,8 +26,10 @@ from app.actions.timemachine import walk
 from app.core.person import MailClass
 from app.disk.folder import NodeFolder, boot_identity, hold_folder
 from app.disk.journal import Journal, JournalSettings
+from app.mail.lanes import shipped_lanes
+from app.mail.smtp import SmtpTransport
 from app.mail.smtp_relays import open_transport
-from app.mail.smtp_url import FileRelay, RelayFaults, parse_relays
+from app.mail.smtp_url import FileRelay, Relay, RelayFaults, SmtpRelay, parse_relays
 from app.mail.transports import Transport
 from app.worker.clock import Clock, Work
 from app.world import World
@@ -33,6 +37,9 @@ from app.world import World
 log = structlog.get_logger()
 
 _SERVICE = (MailClass.SERVICE, MailClass.TEAM)
+_MARKETING = (MailClass.MARKETING,)
+_SERVICE_SLOTS = 1 << 14
+"""Connections of service mail are numbered from here in the journal."""
 GRACE = 10.0
 """Seconds what is in flight has to finish when the worker is told to stop."""
 
@@ -43,18 +50,20 @@ class AlreadyRunningError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """Everything one worker holds while it lives."""
+    """Everything one worker holds while it lives. Service mail has a transport, and so connections, of its own."""
 
-    world: World
-    shelf: Shelf
+    post: Post
     folder: NodeFolder
-    journal: Journal
-    transport: Transport
-    courier: Courier
+    service: Courier
+    marketing: Courier
+
+    @property
+    def couriers(self) -> tuple[Courier, Courier]:
+        return self.service, self.marketing
 
 
 def open_workshop(world: World) -> Workshop:
-    """Take the folder, settle what a dead worker left, open journal and transport. Raises AlreadyRunningError."""
+    """Take the folder, settle what a dead worker left, open journal and transports. Raises AlreadyRunningError."""
     path = world.settings.data / "worker"
     folder = hold_folder(path, world.new_id)
     if folder is None:
@@ -62,38 +71,68 @@ def open_workshop(world: World) -> Workshop:
     boot = boot_identity()
     recovered = recover(world, path, boot, but=folder.owner.incarnation)
     log.info("recovered", recorded=recovered.recorded, uncertain=recovered.uncertain, given_back=recovered.given_back)
-    journal = Journal(path, folder.owner, boot, JournalSettings(window=world.settings.journal_window))
-    transport = open_relays(world.settings.smtp_url, world.settings.data / "inbox")
-    shelf = Shelf(world.secret)
-    courier = Courier(world, shelf, transport, journal, str(folder.owner))
-    return Workshop(world, shelf, folder, journal, transport, courier)
+    relays = relays_of(world.settings.smtp_url, world.settings.data / "inbox")
+    settings = JournalSettings(window=world.settings.journal_window, connections=2 * _connections(relays))
+    journal = Journal(path, folder.owner, boot, settings)
+    paces = Paces(shipped_lanes(), lambda: int.from_bytes(world.new_id()[:4], "big") / 2**32)
+    post = Post(world, Shelf(world.secret), journal, str(folder.owner), paces)
+    service = Courier(post, open_transport(relays, world.monotonic), _SERVICE, _SERVICE_SLOTS)
+    return Workshop(post, folder, service, Courier(post, open_transport(relays, world.monotonic), _MARKETING))
 
 
-def open_relays(smtp_url: str, inbox: Path) -> Transport:
+def _connections(relays: Sequence[Relay]) -> int:
+    return sum(relay.limits.connections if isinstance(relay, SmtpRelay) else 1 for relay in relays)
+
+
+def relays_of(smtp_url: str, inbox: Path) -> Sequence[Relay]:
     """The configured relays; without any, mails are written into the data folder's inbox. Raises ValueError."""
     if not smtp_url:
-        return open_transport((FileRelay("inbox", inbox),))
+        return (FileRelay("inbox", inbox),)
     relays = parse_relays(smtp_url)
     if isinstance(relays, RelayFaults):
         raise ValueError(str(relays))
-    return open_transport(relays)
+    return relays
+
+
+def open_relays(smtp_url: str, inbox: Path) -> Transport:
+    """One transport for all configured relays. Raises ValueError."""
+    return open_transport(relays_of(smtp_url, inbox))
 
 
 def works_of(shop: Workshop) -> tuple[Work, ...]:
     """What the clock drives, and how often it is looked for."""
-    world, owner = shop.world, shop.folder.owner
+    world, shelf, owner = shop.post.world, shop.post.shelf, shop.folder.owner
     works = (
-        Work("waking", 1, lambda: wake_concerned(world, shop.shelf)),
-        Work("advance", 0.5, lambda: drain(world, shop.shelf)),
-        Work("service_mail", 0.25, lambda: [shop.courier.deliver(kind) for kind in _SERVICE]),
-        Work("marketing_mail", 0.5, lambda: shop.courier.deliver(MailClass.MARKETING)),
-        Work("leases", 30, lambda: renew(world, str(owner), LEASE)),
+        Work("waking", 1, lambda: wake_concerned(world, shelf)),
+        Work("advance", 0.5, lambda: drain(world, shelf)),
+        Work("service_mail", 0.25, shop.service.deliver),
+        Work("marketing_mail", 0.5, shop.marketing.deliver),
+        Work("warmth", 15, lambda: keep_warm(shop.service.transport)),
+        Work("leases", 30, lambda: keep_leases(shop)),
         Work("sweep", 30, lambda: expire_leases(world)),
         Work("heartbeat", 2, lambda: beat(world, owner.node)),
     )
-    demo = (Work("time_machine", 0.2, lambda: walk(world, shop.shelf)),) if world.settings.demo else ()
-    tracking = (Work(*each) for each in track.works(world, shop.shelf, world.settings.data / "spool", owner.node))
-    return (*works, *tracking, *demo)
+    demo = (Work("time_machine", 0.2, lambda: walk(world, shelf)),) if world.settings.demo else ()
+    tracking = (Work(*each) for each in track.works(world, shelf, world.settings.data / "spool", owner.node))
+    friends = (
+        Work("referrals", 5, lambda: referrals.settle_due(world)),
+        Work("referrals_taken_back", 60, lambda: referrals.withdraw_complaints(world)),
+    )
+    return (*works, *tracking, *friends, *demo)
+
+
+def keep_leases(shop: Workshop) -> None:
+    """Renew what is held, and only then let the couriers rely on it."""
+    at = shop.post.world.monotonic()
+    renew(shop.post.world, shop.post.owner, LEASE)
+    for courier in shop.couriers:
+        courier.renewed(at)
+
+
+def keep_warm(transport: Transport) -> None:
+    """A connection that is open already when the next confirmation comes. A relay that rests is left alone."""
+    if isinstance(transport, SmtpTransport) and transport.is_ready:
+        transport.warm()
 
 
 def work(world: World) -> None:
@@ -105,14 +144,16 @@ def work(world: World) -> None:
     def stop(*_: object) -> None:
         stopping.set()
         clock.stop()
-        threading.Thread(target=shop.courier.stop, args=(GRACE,), daemon=True).start()
+        for courier in shop.couriers:
+            threading.Thread(target=courier.stop, args=(GRACE,), daemon=True).start()
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     log.info("worker_started", incarnation=shop.folder.owner.incarnation)
     clock.run()
-    shop.transport.close()
-    shop.journal.close()
+    for courier in shop.couriers:
+        courier.transport.close()
+    shop.post.journal.close()
     shop.folder.release()
     world.database.dispose()
     log.info("worker_stopped")

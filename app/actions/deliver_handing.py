@@ -1,0 +1,156 @@
+"""Handing over: letters as envelopes for a transport, and what is asked and written down around the final dot.
+
+Owns the last questions before a mail leaves: is the lease good, is permission fresh, does the journal know. Must not
+claim and must not write to the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import structlog
+
+from app.actions.compose import Chosen, compose
+from app.actions.deliver_taking import Load, Post
+from app.actions.door import leaving
+from app.actions.outcomes import Verdict, verdict_of
+from app.core.delivery import Go
+from app.core.person import MailClass
+from app.disk.journal import JournalFull
+from app.mail.dkim import sign
+from app.mail.transports import Envelope, HandOverForbidden, MessageKey, NoBody, Settlement
+from app.store.bodies import pack
+from app.store.engine import StoreError
+from app.store.gate import GateClosedError
+from app.store.letters import Letter
+
+log = structlog.get_logger()
+
+CHUNK = 16
+"""The journal makes so many durable at a time."""
+ASKED_FOR = 0.5
+"""Seconds an answer at the door is good for: then all of the load are asked about again, in one go."""
+
+_Key: TypeAlias = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How one letter of a load ended; without a settlement it was never drawn."""
+
+    load: Load
+    letter: Letter
+    version: Chosen
+    verdict: Verdict | None = None
+    relay: str = ""
+    body: bytes | None = None
+    """What was sent, packed."""
+
+    @property
+    def key(self) -> _Key:
+        return self.letter.id, self.letter.claim_no
+
+
+class Handing:
+    """The hooks of a transport for one shift. `settled` is told each end, on a sending thread."""
+
+    def __init__(self, post: Post, first_slot: int, settled: Callable[[Ended], None]) -> None:
+        self._post = post
+        self._world = post.world
+        self._first_slot = first_slot
+        self._settled = settled
+        self._drawn: dict[_Key, tuple[Load, Letter, Chosen]] = {}
+        self._bodies: dict[_Key, bytes] = {}
+
+    # ── Envelopes ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def envelopes(self, load: Load, is_over: Callable[[], bool]) -> Iterator[Envelope]:
+        """Draw letters in chunks, each allowed by the journal before it may begin. The rest stays in the load."""
+        while not load.is_over and not is_over() and self._world.monotonic() < load.until:
+            chunk = load.undrawn()[:CHUNK]
+            try:
+                allowed = self._post.journal.allow([(letter.id, letter.claim_no) for letter, _ in chunk])
+            except JournalFull:
+                log.error("journal_full", reason=self._post.journal.fault)
+                return
+            for letter, version in chunk[:allowed]:
+                if is_over():
+                    return
+                load.drawn += 1
+                self._drawn[letter.id, letter.claim_no] = load, letter, version
+                yield self._envelope(load, letter, version)
+
+    def _envelope(self, load: Load, letter: Letter, version: Chosen) -> Envelope:
+        key, sender = MessageKey(letter.id, letter.claim_no), self._return_path(letter)
+        return Envelope(key, sender, letter.address, lambda: self._body(load, letter, version), is_wire_ready=True)
+
+    def _body(self, load: Load, letter: Letter, version: Chosen) -> bytes:
+        """Write the mail, on a sending thread. Raises NoBody when it may not leave any more."""
+        self._ask_again(load)
+        if letter.id in load.stopped:
+            raise NoBody("asked_again")
+        if letter.lane in load.slowed and letter.mail_class is MailClass.MARKETING:
+            raise NoBody("lane_rests")
+        message = compose(self._world, load.shelved, letter, version, load.promised.given.get(letter.id))
+        self._bodies[letter.id, letter.claim_no] = pack(message.html.encode(), version.id, version.mail.html)
+        data = message.data
+        return sign(data, self._post.signers, self._world.now()) if self._post.signers else data
+
+    def _return_path(self, letter: Letter) -> str:
+        domain = self._world.settings.bounce_domain
+        return f"{self._world.links.bounce_local(letter.id, letter.attempts)}@{domain}" if domain else ""
+
+    def _ask_again(self, load: Load) -> None:
+        """She may have left while the letters before hers went out; without an answer nothing leaves."""
+        if self._world.monotonic() - load.asked_at < ASKED_FOR:
+            return
+        with load.lock:
+            began = self._world.monotonic()
+            if began - load.asked_at < ASKED_FOR:
+                return
+            try:
+                with self._world.transaction("read") as session:
+                    shelved = self._post.shelf.look(session) or load.shelved
+                    answers = leaving(session, shelved, [letter.id for letter, _ in load.letters], self._world.now())
+            except (StoreError, GateClosedError) as error:
+                raise NoBody("asked_in_vain") from error
+            load.stopped = frozenset(key for key, answer in answers.items() if not isinstance(answer, Go))
+            load.asked_at = began
+
+    # ── Hooks ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def before_final_dot(self, key: MessageKey, connection: int) -> None:
+        """The last moment: our lease must still be good, permission fresh, and the journal must know."""
+        load, letter, _ = self._drawn[key]
+        try:
+            self._ask_again(load)
+        except NoBody as unanswered:
+            raise HandOverForbidden(str(unanswered), is_final=False) from unanswered
+        if letter.id in load.stopped:
+            raise HandOverForbidden("asked_again", is_final=False)
+        if self._world.monotonic() > load.until:
+            raise HandOverForbidden("lease")
+        try:
+            self._post.journal.begin((key.message, key.claim), self._first_slot + connection)
+        except JournalFull as full:
+            raise HandOverForbidden("journal") from full
+
+    def after_reply(self, settlement: Settlement) -> None:
+        """Write down what was answered before anything else happens on this connection."""
+        key = (settlement.key.message, settlement.key.claim)
+        load, letter, version = self._drawn.pop(key)
+        verdict = verdict_of(settlement.outcome)
+        if verdict.left_the_house:
+            self._post.journal.end(key, verdict.word, verdict.reply, self._world.now())
+        self._learn(load, letter, verdict)
+        self._settled(Ended(load, letter, version, verdict, settlement.relay, self._bodies.pop(key, None)))
+
+    def _learn(self, load: Load, letter: Letter, verdict: Verdict) -> None:
+        """Whoever asks for patience gets it at once: the rest of the lane's letters stay here."""
+        if verdict.slows:
+            if self._post.paces.slowed(letter.lane, verdict.reply, self._world.wall()):
+                load.slowed = load.slowed | {letter.lane}
+        elif verdict.left_the_house:
+            self._post.paces.thanks(letter.lane)

@@ -1,0 +1,202 @@
+"""Taking: claims what is due, asks at the door, reads the letters: one transaction, at most a hundred letters.
+
+Owns what a courier carries (`Load`) and what all couriers of a worker share (`Post`). Must not hand anything over.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy.orm import Session
+
+from app.actions.compose import Chosen, MailShelf
+from app.actions.door import leaving
+from app.actions.offers import AGAIN_AFTER, NOTHING, Prepared, prepare
+from app.actions.pace import Paces
+from app.actions.shelf import Shelf, Shelved
+from app.core.delivery import Answer, Go, Never, NotYet
+from app.core.instants import SECOND, Instant, Span
+from app.core.person import MailClass, MessageState
+from app.disk.journal import Journal
+from app.mail.dkim import Signer
+from app.store import claims, people, releases
+from app.store.claims import Claim, Wanted
+from app.store.engine import StoreError
+from app.store.gate import GateClosedError
+from app.store.letters import Letter, letters
+from app.world import World
+
+LEASE: Span = 120 * SECOND
+STOP_BEFORE: Span = 20 * SECOND
+"""No final dot is written later than this before the lease ends."""
+_GOOD_FOR = (LEASE - STOP_BEFORE) / SECOND
+
+
+class CannotTake(Exception):
+    """Nothing can be claimed now: the database is away or somebody holds it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What the couriers of one worker share. `owner`: the held folder's name and life; nobody else claims under it."""
+
+    world: World
+    shelf: Shelf
+    journal: Journal
+    owner: str
+    paces: Paces
+    mails: MailShelf = field(default_factory=MailShelf)
+    signers: tuple[Signer, ...] = ()
+
+
+@dataclass(slots=True)
+class Load:
+    """What was taken at once: letters, the version each is written with, and until when they may leave."""
+
+    shelved: Shelved
+    letters: list[tuple[Letter, Chosen]]
+    until: float
+    """Monotonic second after which no final dot is written any more."""
+    asked_at: float
+    """Monotonic second at which permission was asked last."""
+    promised: Prepared = NOTHING
+    """What the letters with an offer may say of it."""
+    stopped: frozenset[int] = frozenset()
+    """Messages that may not leave any more."""
+    slowed: frozenset[str] = frozenset()
+    """Lanes that were asked for patience since."""
+    drawn: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def is_over(self) -> bool:
+        return self.drawn == len(self.letters)
+
+    def undrawn(self) -> list[tuple[Letter, Chosen]]:
+        return self.letters[self.drawn :]
+
+    def renewed(self, at: float) -> None:
+        """A lease that has run out stays so: somebody else may have been told that these are uncertain."""
+        if at <= self.until:
+            self.until = at + _GOOD_FOR
+
+
+def take(post: Post, classes: Sequence[MailClass], most: int) -> tuple[Load | None, int]:
+    """Claim what is due, by lane and budget: what may leave now, and how many were claimed. Raises CannotTake."""
+    try:
+        return _Taking(post, classes, most).run()
+    except (StoreError, GateClosedError) as error:
+        raise CannotTake(type(error).__name__) from error
+
+
+class _Taking:
+    """One transaction's worth."""
+
+    def __init__(self, post: Post, classes: Sequence[MailClass], most: int) -> None:
+        self._post = post
+        self._world = post.world
+        self._classes = classes
+        self._most = most
+        self._now = post.world.now()
+        self._wall = post.world.wall()
+
+    def run(self) -> tuple[Load | None, int]:
+        began = self._world.monotonic()
+        if not self._lanes_with_room():
+            return None, 0
+        with self._world.transaction("write") as session:
+            shelved = self._post.shelf.look(session)
+            if shelved is None:
+                return None, 0
+            claimed = self._claim(session)
+            go = self._ask(session, shelved, claimed)
+            found = letters(session, [claim.id for claim in go])
+            promised = prepare(self._world, session, shelved, found)
+            found = self._without_promise(session, found, promised)
+            ready = self._choose(session, shelved, found)
+        load = Load(shelved, ready, began + _GOOD_FOR, began, promised) if ready else None
+        return load, len(claimed)
+
+    # ── Claiming ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _lanes_with_room(self) -> bool:
+        """Whether it is worth asking for the write gate; while nothing at all may leave, nothing is claimed."""
+        with self._world.transaction("read") as session:
+            return not releases.control(session).is_killed and bool(self._lanes(session))
+
+    def _lanes(self, session: Session) -> list[tuple[MailClass, str]]:
+        due = [(kind, lane) for kind in self._classes for lane in claims.lanes_due(session, kind, self._now)]
+        return [(kind, lane) for kind, lane in due if kind is not MailClass.MARKETING or self._room(lane)]
+
+    def _room(self, lane: str) -> int:
+        return self._post.paces.room(lane, self._wall)
+
+    def _claim(self, session: Session) -> list[Claim]:
+        """Each lane gets a fair part of the load; what one does not need is the next one's."""
+        if releases.control(session).is_killed:
+            return []
+        lanes = self._lanes(session)
+        claimed: list[Claim] = []
+        for number, (kind, lane) in enumerate(lanes):
+            share = -(-(self._most - len(claimed)) // (len(lanes) - number))
+            room = share if kind is not MailClass.MARKETING else min(share, self._room(lane))
+            if room > 0:
+                wanted = Wanted(kind, lane, room, self._now, self._wall + LEASE)
+                found = claims.claim(session, self._post.owner, wanted)
+                self._post.paces.took(lane, len(found), self._wall)
+                claimed += found
+        return claimed
+
+    # ── Who may not leave ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _ask(self, session: Session, shelved: Shelved, claimed: Sequence[Claim]) -> list[Claim]:
+        """Give back and settle those who may not leave; return those who may."""
+        answers = leaving(session, shelved, [claim.id for claim in claimed], self._now) if claimed else {}
+        self._put_off(session, claimed, answers)
+        self._turn_away(session, claimed, answers)
+        return [claim for claim in claimed if isinstance(answers.get(claim.id), Go)]
+
+    def _put_off(self, session: Session, claimed: Sequence[Claim], answers: Mapping[int, Answer]) -> None:
+        later: dict[Instant, list[Claim]] = defaultdict(list)
+        for claim in claimed:
+            if isinstance(answer := answers.get(claim.id), NotYet):
+                later[answer.until].append(claim)
+        for until, group in later.items():
+            claims.give_back(session, self._post.owner, group, until)
+
+    def _turn_away(self, session: Session, claimed: Sequence[Claim], answers: Mapping[int, Answer]) -> None:
+        ended = []
+        for claim in claimed:
+            if isinstance(never := answers.get(claim.id), Never):
+                state = MessageState.WITHDRAWN if never.is_withdrawn else MessageState.SKIPPED
+                ended.append(claims.Settlement(claim.id, claim.claim_no, state, self._now, never.code, counts=False))
+        self._settle(session, ended)
+
+    def _without_promise(self, session: Session, found: list[Letter], promised: Prepared) -> list[Letter]:
+        """A mail that could not keep its promise does not leave: it waits for a code, or is skipped with the reason."""
+        if not promised.held and not promised.skipped:
+            return found
+        held = [Claim(letter.id, letter.claim_no) for letter in found if letter.id in promised.held]
+        claims.give_back(session, self._post.owner, held, self._now + AGAIN_AFTER)
+        skipped = [letter for letter in found if letter.id in promised.skipped]
+        self._settle(session, [self._over(each, MessageState.SKIPPED, promised.skipped[each.id]) for each in skipped])
+        return [each for each in found if each.id not in promised.held and each.id not in promised.skipped]
+
+    def _choose(self, session: Session, shelved: Shelved, found: Sequence[Letter]) -> list[tuple[Letter, Chosen]]:
+        """The version each letter is written with; a letter whose mail is gone is parked."""
+        choose = self._post.mails.choose
+        chosen = [(letter, choose(session, shelved, letter.mail, letter.locale)) for letter in found]
+        lost = [letter for letter, version in chosen if version is None]
+        self._settle(session, [self._over(each, MessageState.PARKED, "no_such_mail") for each in lost])
+        return [(letter, version) for letter, version in chosen if version is not None]
+
+    def _over(self, letter: Letter, state: MessageState, reason: str) -> claims.Settlement:
+        return claims.Settlement(letter.id, letter.claim_no, state, self._now, reason, counts=False)
+
+    def _settle(self, session: Session, ended: Sequence[claims.Settlement]) -> None:
+        if ended:
+            settled = claims.settle(session, self._post.owner, ended)
+            people.wake(session, {each.subscriber_id for each in settled}, self._now)

@@ -32,7 +32,7 @@ def leaving(session: Session, shelved: Shelved, ids: Sequence[int], now: Instant
 
 def _answer(shelved: Shelved, door: Door, site: Site, now: Instant) -> Answer:
     at = AtTheDoor(
-        mail=door.mail,
+        is_confirmation=door.is_confirmation,
         mail_class=door.mail_class,
         cause_at=door.cause_at,
         fresh_until=door.fresh_until,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from app.core.book import Standing
-from app.core.consent import CONFIRM_MAIL, refusal
+from app.core.consent import refusal
 from app.core.instants import Instant
 from app.core.person import Code, MailClass, RunState
 from app.core.subscriber import Subscriber
@@ -21,7 +21,8 @@ from app.core.windows import QuietRules, Zone, next_open
 class AtTheDoor:
     """One message and everything stored that can still stop it."""
 
-    mail: str
+    is_confirmation: bool
+    """It asks for the permission that every other mail needs."""
     mail_class: MailClass
     cause_at: Instant
     """When the act behind it happened: the run's entry, or the message's own writing."""
@@ -83,8 +84,7 @@ def may_leave(door: AtTheDoor, site: Site, zone: Zone, now: Instant) -> Answer:
 
 def _refused(door: AtTheDoor) -> Code | None:
     code = refusal(door.subscriber, door.mail_class, door.cause_at)
-    is_confirmation = door.mail == CONFIRM_MAIL or door.mail_class is MailClass.TEAM
-    return None if code is Code.NOT_CONFIRMED and is_confirmation else code
+    return None if code is Code.NOT_CONFIRMED and door.is_confirmation else code
 
 
 def _marketing(door: AtTheDoor, site: Site, zone: Zone, now: Instant) -> Answer:

@@ -22,7 +22,7 @@ from app.store.runs import RunRow
 @dataclass(frozen=True, slots=True)
 class Door:
     message_id: int
-    mail: str
+    is_confirmation: bool
     mail_class: MailClass
     campaign: str
     cause_at: Instant
@@ -38,7 +38,7 @@ def doors(session: Session, ids: Sequence[int], now: Instant) -> list[Door]:
     query = (
         select(
             MessageRow.id,
-            MessageRow.mail_key,
+            MessageRow.cause_key,
             MessageRow.mail_class,
             MessageRow.campaign,
             MessageRow.created_at,
@@ -68,7 +68,7 @@ def _door(row: object, now: Instant) -> Door:
     stored = row._mapping  # type: ignore[attr-defined]
     return Door(
         message_id=stored["id"],
-        mail=stored["mail_key"],
+        is_confirmation=str(stored["cause_key"] or "").startswith("confirm:"),
         mail_class=MailClass(stored["mail_class"]),
         campaign=stored["campaign"],
         cause_at=stored["created_at"] if stored["entered_at"] is None else stored["entered_at"],

@@ -17,6 +17,7 @@ import structlog
 from app.actions import referrals, track
 from app.actions.advance import drain
 from app.actions.deliver import LEASE, Courier, Post
+from app.actions.nightly import keep_house
 from app.actions.pace import Paces
 from app.actions.publish import wake_concerned
 from app.actions.recover import recover
@@ -111,6 +112,7 @@ def works_of(shop: Workshop) -> tuple[Work, ...]:
         Work("leases", 30, lambda: keep_leases(shop)),
         Work("sweep", 30, lambda: expire_leases(world)),
         Work("heartbeat", 2, lambda: beat(world, owner.node)),
+        Work("nightly", 6 * 3600, lambda: keep_house(world, shelf)),
     )
     demo = (Work("time_machine", 0.2, lambda: walk(world, shelf)),) if world.settings.demo else ()
     tracking = (Work(*each) for each in track.works(world, shelf, world.settings.data / "spool", owner.node))

@@ -1,0 +1,51 @@
+"""Nightly: forgets what no longer matters, and proves that what is kept by what changed equals the full answer.
+
+Owns the order of the regular housekeeping. Each part works in small batches, so that nobody waits for it.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from app.actions.leaving import purge_unconfirmed
+from app.actions.shelf import Shelf
+from app.core.instants import DAY, Span
+from app.store import bodies, ledgers, people, segments
+from app.world import World
+
+log = structlog.get_logger()
+
+BODIES_FOR: Span = 400 * DAY
+"""How long what was sent is kept to the letter."""
+
+
+def keep_house(world: World, shelf: Shelf) -> None:
+    """Everything that is due about once a night; doing it more often does no harm."""
+    while purge_unconfirmed(world) >= 200:
+        world.rest()
+    _forget(world)
+    reconcile(world, shelf)
+
+
+def _forget(world: World) -> None:
+    """Expired tokens and idle rate-limit buckets; the text of mails sent long ago."""
+    gone = 1
+    while gone:
+        with world.transaction("write") as session:
+            gone = ledgers.sweep(session, world.wall()) + bodies.forget(session, world.now() - BODIES_FOR)
+        world.rest()
+
+
+def reconcile(world: World, shelf: Shelf) -> int:
+    """Compare every segment with the full answer; whoever differs is looked at again. Returns how many differ."""
+    with world.transaction("read") as session:
+        shelved = shelf.look(session)
+        if shelved is None:
+            return 0
+        found = segments.drift(session, shelved.book.ladder.segments, world.now(), shelved.book.rules)
+    strays = {person for drift in found for person in (*drift.missing, *drift.surplus)}
+    if strays:
+        log.warning("segments_drifted", people=len(strays), segments=[drift.segment for drift in found if drift])
+        with world.transaction("write") as session:
+            people.wake(session, strays, world.now())
+    return len(strays)

@@ -7,14 +7,16 @@ store and the courier do for one person, folded in memory. Must not decide anyth
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from app.core.asking import conditions_of_ladder
 from app.core.book import Book, Standing
+from app.core.campaign import ByChange
 from app.core.delivery import AtTheDoor, Go, Never, NotYet, Site, may_leave
 from app.core.facts import Fact, FactKind
 from app.core.instants import DAY, Instant, Span
 from app.core.ladder import earliest_of
-from app.core.nurture import Advance, advance
+from app.core.nurture import Advance, Calm, advance
 from app.core.pacing import WISHES
 from app.core.person import (
     RECALLABLE_STATES,
@@ -28,6 +30,7 @@ from app.core.person import (
     StageChange,
     apply,
 )
+from app.core.replacing import replace
 from app.core.windows import Zone, zone_of
 
 ROUNDS = 1_000
@@ -60,6 +63,8 @@ class Passage:
         self.left: list[Left] = []
         self.advances = 0
         self._received_count = 0
+        self._calm: Calm | None = None
+        self._asks_received = asks_received(book)
         self._kinds = None if kinds is None else frozenset(kinds) | {FactKind.RECEIVED}
         self._news: list[Fact] = []
         self._put_off: dict[MessageKey, tuple[Instant, Instant]] = {}
@@ -101,11 +106,12 @@ class Passage:
             if done > ROUNDS:
                 raise CircleError(f"more than {ROUNDS} decisions at one instant")
             news, self._news = tuple(sorted(self._news, key=_order)), []
-            self._keep(advance(self.book, self.person, news, self.now))
+            self._keep(advance(self.book, self.person, news, self.now, self._calm))
         return done
 
     def _keep(self, answer: Advance) -> None:
         self.advances += 1
+        self._calm = answer.calm
         self.decisions += answer.decisions
         self.stage_changes += answer.stage_changes
         live = tuple(run for run in answer.person.runs if run.is_live)
@@ -157,6 +163,8 @@ class Passage:
         if message.mail_class is not MailClass.TEAM:
             fact = Fact(self._fact_id(), FactKind.RECEIVED, self.now, name=message.mail, run=message.key.run)
             self.person = replace(self.person, facts=self.person.facts.plus((fact,)))
+            if self._asks_received:
+                self._calm = None
 
     def _fact_id(self) -> bytes:
         self._received_count += 1
@@ -166,7 +174,7 @@ class Passage:
         key = message.key.run
         run = self.person.run(key) if key else None
         return AtTheDoor(
-            mail=message.mail,
+            is_confirmation=key is None and message.key.step.startswith("confirm:"),
             mail_class=message.mail_class,
             cause_at=run.entered_at if run else message.wanted_at,
             fresh_until=message.fresh_until,
@@ -182,6 +190,18 @@ class Passage:
 
 def _order(fact: Fact) -> tuple[Instant, bytes]:
     return fact.at, fact.id
+
+
+def asks_received(book: Book) -> bool:
+    """Whether the ladder or an entry by change looks at mails received: then a mail is a fact like others."""
+    entries = (
+        entry.rule.when for c in book.campaigns.values() for entry in c.entries if isinstance(entry.rule, ByChange)
+    )
+    return any(
+        need.kind is FactKind.RECEIVED
+        for rule in (*conditions_of_ladder(book.ladder), *entries)
+        for need in rule.needs()
+    )
 
 
 def longest_window(book: Book) -> Span:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from app.core.facts import Fact, FactKind
 from app.core.instants import DAY, Instant, Span
 from app.core.person import Bucket, BucketKey
+from app.core.replacing import replace
 from app.core.site import Ladder, ScoringRule
 from app.core.subscriber import Subscriber
 

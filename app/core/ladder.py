@@ -7,7 +7,7 @@ Must not enter anybody anywhere: campaigns watch the stage, the ladder does not 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from app.core.book import Book
 from app.core.conditions import Condition, evaluate, timers
@@ -17,6 +17,7 @@ from app.core.engagement import earns, score
 from app.core.facts import Fact, FactKind, FactLog
 from app.core.instants import DAY, Instant
 from app.core.person import StageChange
+from app.core.replacing import replace
 from app.core.site import Ladder, Stage
 from app.core.subscriber import NO_KIND, Subscriber
 
@@ -42,7 +43,7 @@ def earliest_of(instants: Iterable[Instant | None]) -> Instant | None:
 
 
 def standing_rules(ladder: Ladder, stage: str) -> Iterator[Condition]:
-    """What time alone may change about a person of this stage: every higher rise with its fall, the own fall, labels."""
+    """What time alone may change at this stage: every higher rise with its fall, the own fall, labels."""
     index = max(0, ladder.index(stage))
     for rung in ladder.stages[index:]:
         if rung.rise and rung.key != stage:

@@ -6,10 +6,9 @@ the later of two contradicting acts wins. Must not give points (core/engagement)
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from app.core.facts import ENGAGEMENT_KINDS, Fact, FactKind
 from app.core.instants import Instant
+from app.core.replacing import replace
 from app.core.subscriber import Subscriber, SubscriberState
 
 SIGNALS = ENGAGEMENT_KINDS | {

@@ -7,13 +7,14 @@ Must not decide what happens next: that is core/nurture.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TypeAlias
 
 from app.core.facts import NO_FIELDS, FactLog, Fields, RunKey
 from app.core.instants import Instant
+from app.core.replacing import replace
 from app.core.subscriber import Subscriber
 
 

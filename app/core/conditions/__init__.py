@@ -50,7 +50,7 @@ def sentence(condition: Condition, locale: str, labels: Labels = NO_LABELS) -> s
 
 def first_change(conditions: Iterable[Condition], view: View) -> Instant | None:
     """The earliest `next_change` of several conditions about one person, at the cost of one look behind them all."""
-    return first_change_of((condition.tree for condition in conditions), view)
+    return first_change_of([condition.tree for condition in conditions if condition.may_lapse()], view)
 
 
 __all__ = [

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, TypeAlias, assert_never
 
 from app.core.conditions.condition import Condition
@@ -47,6 +47,7 @@ from app.core.conditions.tree import (
 )
 from app.core.conditions.view import EVER, Rules, View
 from app.core.instants import DAY, LONGEST_SPAN, Instant
+from app.core.replacing import replace
 
 Change: TypeAlias = Instant | None
 """An instant after now, or None for never."""

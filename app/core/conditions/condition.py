@@ -42,6 +42,10 @@ class Condition:
         """The words this condition uses and what can change it."""
         return _names(self)
 
+    def may_lapse(self) -> bool:
+        """Whether time alone can ever change it, by itself or by the rules behind stage, kind and segments."""
+        return _may_lapse(self)
+
     def needs(self) -> tuple[Need, ...]:
         """The facts it asks for, so that a store may fetch no others."""
         return _needs(self)
@@ -54,6 +58,12 @@ class Condition:
 @lru_cache(maxsize=4096)
 def _names(condition: Condition) -> Names:
     return names_of(condition.tree)
+
+
+@lru_cache(maxsize=4096)
+def _may_lapse(condition: Condition) -> bool:
+    names = condition.names()
+    return names.lapses or names.uses_stage or names.uses_kind or bool(names.segments or names.timers)
 
 
 @lru_cache(maxsize=4096)

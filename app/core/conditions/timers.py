@@ -7,7 +7,7 @@ Must not store them. Late looks are made good by walking through the facts and c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -19,6 +19,7 @@ from app.core.conditions.tree import HeldFor, IdleFor, Name, Node
 from app.core.conditions.view import EVER, View
 from app.core.facts import FactLog
 from app.core.instants import Instant
+from app.core.replacing import replace
 from app.core.subscriber import NO_KIND
 
 _MOST_LOOKS: Final = 1_000

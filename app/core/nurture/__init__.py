@@ -6,18 +6,16 @@ Must not know where people are kept or how mail leaves.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from app.core.book import Book
 from app.core.campaign import ON_GOAL, ByChange
 from app.core.conditions import first_change
-from app.core.engagement import award, credited, rebased
+from app.core.engagement import award, credited, landmark_of, rebased
 from app.core.facts import Fact
 from app.core.instants import Instant
 from app.core.ladder import climb, earliest_of, standing_rules
 from app.core.learning import learn
 from app.core.nurture.dates import next_round
-from app.core.nurture.desk import Advance, Desk
+from app.core.nurture.desk import Advance, Calm, Desk
 from app.core.nurture.entries import enter_by_change, enter_by_date, enter_by_facts
 from app.core.nurture.standing import (
     end_where_not_allowed,
@@ -30,18 +28,23 @@ from app.core.nurture.standing import (
 )
 from app.core.nurture.steps import walk_runs
 from app.core.person import Code, PausedBy, Person, Run, RunState
+from app.core.replacing import replace
+from app.core.subscriber import Subscriber
 
-__all__ = ["Advance", "advance", "due_again"]
+__all__ = ["Advance", "Calm", "advance", "due_again"]
 
 
-def advance(book: Book, person: Person, news: tuple[Fact, ...], now: Instant) -> Advance:
+def advance(book: Book, person: Person, news: tuple[Fact, ...], now: Instant, calm: Calm | None = None) -> Advance:
     """Decide about one person.
 
     `news` are facts not decided about before, oldest first; `person.facts` holds the ones known already.
     The answer holds the person as she is afterwards; nothing has happened until somebody keeps it.
+    `calm` is that of the last answer, from a caller who added no fact a rule asks for since: it only saves work.
     """
     desk = Desk(book, person, now)
-    before, is_quiet = _learn(desk, news)
+    is_calm = calm is not None and not news and _still_holds(calm, desk)
+    before, is_quiet = (person, False) if is_calm else _learn(desk, news)
+    is_fixed = is_calm or _is_fixed(person.subscriber, desk.subscriber)
     for run in desk.live_runs():
         desk.settle_steps(run)
     end_where_not_allowed(desk)
@@ -50,16 +53,44 @@ def advance(book: Book, person: Person, news: tuple[Fact, ...], now: Instant) ->
     reach_goals(desk)
     end_where_while_fails(desk)
     follow_stage(desk)
-    enter_by_facts(desk, news)
-    enter_by_date(desk)
+    if news:
+        enter_by_facts(desk, news)
+    if not is_calm:
+        enter_by_date(desk)
+    learned = desk.subscriber
     settle_rivals(desk)
     walk_runs(desk)
-    enter_by_change(desk, before, is_quiet)
+    if not (is_calm and desk.subscriber is learned):
+        enter_by_change(desk, before, is_quiet)
     pause_and_resume(desk)
     settle_rivals(desk)
     walk_runs(desk)
+    if calm is not None and is_calm and desk.subscriber is learned:
+        _set_due(desk)
+        return desk.result(calm.look_again_at, calm)
+    is_fixed = is_fixed and desk.subscriber is learned
     desk.subscriber = replace(desk.subscriber, looked_at=now)
-    return desk.result(due_again(desk))
+    look_again_at = due_again(desk)
+    return desk.result(look_again_at, Calm(desk.subscriber, look_again_at) if is_fixed else None)
+
+
+def _still_holds(calm: Calm, desk: Desk) -> bool:
+    """Whether stage, kind, segments and entries are as they were: nothing happened, and no time has come."""
+    subscriber = desk.subscriber
+    is_before = calm.look_again_at is None or desk.now < calm.look_again_at
+    is_same = subscriber is calm.subscriber and subscriber.ladder_digest == desk.book.ladder_digest
+    return is_before and is_same and subscriber.landmark == landmark_of(desk.now)
+
+
+def _is_fixed(before: Subscriber, after: Subscriber) -> bool:
+    """Whether asking the ladder changed nothing that a rule could look at: asking it again would not either."""
+    return before is after or (
+        before.stage == after.stage
+        and before.kind == after.kind
+        and before.fit == after.fit
+        and before.segments == after.segments
+        and before.timers == after.timers
+    )
 
 
 def due_again(desk: Desk) -> Instant | None:

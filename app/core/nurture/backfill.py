@@ -7,7 +7,6 @@ permission, the goal. Must not be used by anything but the command of that name.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from enum import StrEnum
 
 from app.core.book import Book
@@ -19,6 +18,7 @@ from app.core.nurture.entries import Wish, try_to_enter, wishes_of
 from app.core.nurture.standing import pause_and_resume, settle_rivals
 from app.core.nurture.steps import walk_runs
 from app.core.person import Person
+from app.core.replacing import replace
 
 
 class Anchor(StrEnum):

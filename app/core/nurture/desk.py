@@ -6,7 +6,7 @@ Owns the working state of one call of `advance`. Lives for that call only; nothi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from app.core.book import Book
@@ -34,11 +34,20 @@ from app.core.person import (
     StageChange,
     WebhookCall,
 )
+from app.core.replacing import replace
 from app.core.subscriber import Subscriber
 from app.core.windows import Zone, zone_of
 
 _T = TypeVar("_T")
 _NO_CURSOR = Cursor()
+
+
+@dataclass(frozen=True, slots=True)
+class Calm:
+    """The ladder and entries were asked and changed nothing: until `look_again_at` nothing but a fact does."""
+
+    subscriber: Subscriber
+    look_again_at: Instant | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,8 @@ class Advance:
     webhook_calls: tuple[WebhookCall, ...] = ()
     look_again_at: Instant | None = None
     """When the ladder or an entry could change by time alone. Runs carry their own `due_at`."""
+    calm: Calm | None = None
+    """For the next decision, when no fact comes in between."""
 
 
 class Desk:
@@ -87,8 +98,8 @@ class Desk:
 
     def live_runs(self) -> list[Run]:
         """Live runs in the order they are decided: priority, then who came first."""
-        live = [run for run in self.runs.values() if run.is_live]
-        return sorted(live, key=lambda run: (-run.rank, run.entered_at, run.key))
+        live = [run for run in self.runs.values() if run.state is not RunState.ENDED]
+        return live if len(live) < 2 else sorted(live, key=lambda run: (-run.rank, run.entered_at, run.key))
 
     def view(self, scope: Scope = EVER) -> View:
         return View(self.subscriber, self.facts, self.now, self.book.rules, scope)
@@ -153,7 +164,7 @@ class Desk:
                 self.note(_CODES[finish], run, step, mail=message.mail, because=message.reason)
         return run
 
-    def result(self, look_again_at: Instant | None) -> Advance:
+    def result(self, look_again_at: Instant | None, calm: Calm | None = None) -> Advance:
         person = Person(
             subscriber=self.subscriber,
             facts=self.facts,
@@ -164,7 +175,7 @@ class Desk:
             buckets=self.buckets,
         )
         lists = tuple(self.decisions), tuple(self.stage_changes), tuple(self.webhook_calls)
-        return Advance(person, *lists, look_again_at)
+        return Advance(person, *lists, look_again_at, calm)
 
 
 FINISHES = {

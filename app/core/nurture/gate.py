@@ -6,7 +6,7 @@ Must not hand anything over; the same questions are asked again on stored state 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from app.core.campaign import Article, Ask, Campaign, Send
@@ -26,6 +26,7 @@ from app.core.person import (
     MessageState,
     Run,
 )
+from app.core.replacing import replace
 
 MailStep: TypeAlias = Send | Ask | Article
 

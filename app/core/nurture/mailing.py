@@ -5,7 +5,7 @@ Owns when a message is written, re-opened or given up. Must not judge permission
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import assert_never
 
 from app.core.campaign import Article, Ask, Campaign, Notify, Send
@@ -24,6 +24,7 @@ from app.core.person import (
     RunResult,
     RunState,
 )
+from app.core.replacing import replace
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ Owns the rules asked of each run before its steps. Must not walk steps.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import assert_never
 
 from app.core.book import Resumption, Standing
@@ -19,6 +18,7 @@ from app.core.nurture.places import START, look
 from app.core.nurture.places import Standing as AtStep
 from app.core.nurture.waits import Until, wait_end
 from app.core.person import Code, Finished, MailClass, PausedBy, Run, RunResult, RunState
+from app.core.replacing import replace
 from app.core.site import OnEdit
 from app.core.subscriber import SubscriberState
 

@@ -5,7 +5,6 @@ Owns what each kind of step does when it is reached. Must not enter people (entr
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import assert_never
 
 from app.core.campaign import (
@@ -44,6 +43,7 @@ from app.core.nurture.places import START, AtEnd, Gone, LeftBlock, Standing, ins
 from app.core.nurture.streams import walk_stream
 from app.core.nurture.waits import Leave, wait_end
 from app.core.person import Code, Cursor, Finish, Finished, Run, RunResult, RunState, WebhookCall
+from app.core.replacing import replace
 
 MOVES = 100
 """More moves than this at one instant are a circle: the run is parked as an error."""

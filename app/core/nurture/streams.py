@@ -5,14 +5,13 @@ Owns how a run of a stream campaign moves. Must not time or permit mails: that i
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from app.core.campaign import Article, Campaign, Stream
 from app.core.facts import FactKind
 from app.core.instants import Instant
 from app.core.nurture.desk import Desk
 from app.core.nurture.mailing import mail_step
 from app.core.person import OPEN_STATES, Code, Finish, Finished, Run, RunState
+from app.core.replacing import replace
 from app.core.windows import next_beat
 
 BEATS = 100

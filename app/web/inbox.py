@@ -86,7 +86,7 @@ class _Inbox:
         )
 
     def html(self, name: str) -> Response:
-        return letter_response(_html(_read(self._path(name))))
+        return letter_response(_html(_read(self._path(name))), is_live=True)
 
     def source(self, name: str) -> Response:
         response = make_response(self._path(name).read_bytes())

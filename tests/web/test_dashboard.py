@@ -21,6 +21,7 @@ from tests.services.clock import Clock
 from tests.web.dashboard_stage import House, open_house
 from tests.web.dashboard_texts import texts
 
+LETTER = b"<html><head></head><body>Dear Alice<img width=1 src='http://127.0.0.1:8000/o/abc' alt=''></body></html>"
 ALICE, BOB = "alice@example.com", "bob@example.com"
 PAGES = ("", "/ladder", "/campaigns", "/people", "/boxes", "/mails", "/delivery", "/segments", "/audit")
 
@@ -113,10 +114,11 @@ def test_what_was_sent_is_shown_in_a_sandbox_only_beside_its_own_person(house: H
     house.desk.sign_up(BOB)
     message = house.mailed(ALICE)
     with house.desk.world.transaction("write") as session:
-        keep(session, {message: zlib.compress(b"<html><head></head><body>Dear Alice</body></html>")}, 1)
+        keep(session, {message: zlib.compress(LETTER)}, 1)
     letter = house.get(f"{house.path_of(ALICE)}/mails/{message}/html")
     assert "Dear Alice" in letter.text
-    assert letter.headers["Content-Security-Policy"].startswith("sandbox ")
+    assert "/o/abc" not in letter.text, "looking at a mail is not its reader's opening"
+    assert letter.headers["Content-Security-Policy"].startswith("sandbox;")
     assert "script-src" not in letter.headers["Content-Security-Policy"]
     assert house.get(f"{house.path_of(BOB)}/mails/{message}/html").status_code == 404
 

@@ -98,7 +98,7 @@
       clearTimeout(timer);
       timer = setTimeout(async () => {
         const query = new URLSearchParams(new FormData(form));
-        const answer = await fetch(`${form.action || location.pathname}?${query}`, { headers: { "X-Live": "1" } });
+        const answer = await fetch(`${location.pathname}?${query}`, { headers: { "X-Live": "1" } });
         if (!answer.ok) return;
         const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
         const part = document.getElementById(form.dataset.try);

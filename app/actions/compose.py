@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
-from app.actions.offers import Given
-from app.actions.promises import Asking, Reading, offer_values, surveys_of
+from app.actions.offers import Given, Promise, Story
+from app.actions.promises import Asking, Reading, offer_values, story_values, surveys_of
 from app.actions.shelf import Shelved
 from app.core.boxes import Box
 from app.core.facts import Fields
@@ -73,14 +73,17 @@ def _best(versions: Mapping[str, int], locale: str, locales: tuple[str, ...]) ->
     return next(iter(versions.values()), None)
 
 
-def compose(world: World, shelved: Shelved, letter: Letter, chosen: Chosen, given: Given | None = None) -> Message:
+def compose(world: World, shelved: Shelved, letter: Letter, chosen: Chosen, given: Promise | None = None) -> Message:
     """Write the message; `given` is what it may promise of its offer.
 
     Raises RenderFault or UnsendableAddress (app.mail) when it cannot be written.
     """
     context = _context(world, shelved, letter, chosen)
     locale = chosen.mail.locale or letter.locale or shelved.book.site.locales[0]
-    if given is not None:
+    if isinstance(given, Story):
+        told = story_values(shelved.book.site, given, Reading(locale, letter.timezone))
+        context = replace(context, extra={**context.extra, "notice": {**letter.data, **told}})
+    if isinstance(given, Given):
         context = replace(
             context, offer=offer_values(world.links, shelved.book.site, given, Reading(locale, letter.timezone))
         )
@@ -140,7 +143,8 @@ def site_values(site: Site, locale: str) -> dict[str, Value]:
 
 def _root(letter: Letter) -> dict[str, Value]:
     root: dict[str, Value] = {"stage": letter.stage, "kind": letter.kind, "run": {"campaign": letter.campaign}}
-    return {**root, "notice": dict(letter.data)} if letter.mail_class is MailClass.TEAM and letter.data else root
+    untold: dict[str, Value] = {"story": (), "answer": "", "comment": "", **letter.data}
+    return {**root, "notice": untold} if letter.mail_class is MailClass.TEAM else root
 
 
 def _return_path(world: World, letter: Letter) -> str:

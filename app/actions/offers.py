@@ -15,13 +15,16 @@ from sqlalchemy.orm import Session
 
 from app.actions.notices import Notice, tell_owner
 from app.actions.shelf import Shelved
+from app.core.facts import Fact
 from app.core.instants import MINUTE, Instant
 from app.core.offering import Zones, end_at_hand_over, is_over, left
 from app.core.offers import CodePool, Offer, SharedCode, WhenEmpty
+from app.core.person import MailClass
 from app.core.windows import zone_of
 from app.store import offers as store
 from app.store.letters import Letter
 from app.store.offers import Grant, Pair
+from app.store.stories import lately
 from app.world import World
 
 log = structlog.get_logger()
@@ -41,14 +44,26 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """What becomes of letters that carry an offer, by message: given it, held back, or skipped with a reason."""
+class Story:
+    """What a mail to our own people tells of the person it is about: what she did last, oldest first."""
 
-    given: Mapping[int, Given] = field(default_factory=dict)
+    facts: tuple[Fact, ...]
+
+
+Promise: TypeAlias = Given | Story
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What becomes of letters, by message: what they may say, held back, or skipped with a reason."""
+
+    given: Mapping[int, Promise] = field(default_factory=dict)
     held: frozenset[int] = frozenset()
     skipped: Mapping[int, str] = field(default_factory=dict)
 
 
+STORY = 12
+"""So many of the last things somebody did are told."""
 NOTHING = Prepared()
 _Asked: TypeAlias = tuple[Letter, Offer]
 
@@ -56,12 +71,19 @@ _Asked: TypeAlias = tuple[Letter, Offer]
 def prepare(world: World, session: Session, shelved: Shelved, letters: Sequence[Letter]) -> Prepared:
     """Reserve what these letters promise. One call for a batch; a letter without an offer costs nothing."""
     known = shelved.workspace.offers
+    told = _told(session, letters)
     asked = [(letter, known[letter.offer]) for letter in letters if letter.offer in known]
     gone = {letter.id: "no_such_offer" for letter in letters if letter.offer and letter.offer not in known}
     if not asked:
-        return Prepared(skipped=gone) if gone else NOTHING
+        return Prepared(told, skipped=gone) if gone or told else NOTHING
     made = _Preparing(world, session, shelved).run(asked)
-    return Prepared(made.given, made.held, {**made.skipped, **gone})
+    return Prepared({**told, **made.given}, made.held, {**made.skipped, **gone})
+
+
+def _told(session: Session, letters: Sequence[Letter]) -> dict[int, Promise]:
+    """The stories of the people whom mails to our own people are about."""
+    ours = [letter for letter in letters if letter.mail_class is MailClass.TEAM]
+    return {letter.id: Story(lately(session, letter.subscriber_id, STORY)) for letter in ours}
 
 
 class _Preparing:
@@ -89,7 +111,7 @@ class _Preparing:
         store.set_running(self._session, running & held.keys())
         store.set_ends(self._session, {pair: end for pair, end in ends.items() if end is not None})
         rest = self._left({offer.key: offer for _, offer in ready})
-        given = {
+        given: dict[int, Promise] = {
             letter.id: Given(offer, held[_pair(letter)].code, ends[_pair(letter)], rest.get(offer.key))
             for letter, offer in ready
         }

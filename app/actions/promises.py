@@ -5,12 +5,13 @@ Owns their names and words. Must not reserve, record or look anything up: what i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Final, assert_never
 
-from app.actions.offers import Given
+from app.actions.offers import Given, Story
 from app.actions.shelf import Shelved
-from app.core.instants import Instant
+from app.core.facts import Fact, FactKind
 from app.core.offers import AmountOff, FixedEnd, FreeShipping, Gift, Gives, PercentOff
 from app.core.site import Site
 from app.core.surveying import Option, ask_of, options
@@ -106,6 +107,55 @@ def surveys_of(links: Links, shelved: Shelved, letter: Letter, asking: Asking) -
     return {known.key: Survey(known.question.in_locale(asking.locale), tuple(map(answer, options(known))))}
 
 
-def shown_end(at: Instant, zone: str, locale: str) -> str:
-    """An end as a page writes it."""
-    return values.moment(Moment(at, zone), locale)
+# ── Stories for our own people ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def story_values(site: Site, story: Story, reading: Reading) -> dict[str, Value]:
+    """`notice.…` of a mail to our own people: what she did last, in lines, and her latest answer with its words."""
+    answers = [fact for fact in story.facts if fact.kind is FactKind.ANSWERED]
+    latest = answers[-1].fields if answers else {}
+    return {
+        "story": tuple(_line(site, fact, reading) for fact in story.facts),
+        "answer": str(latest.get("answer", "")),
+        "comment": str(latest.get("comment", "")),
+    }
+
+
+def _line(site: Site, fact: Fact, reading: Reading) -> str:
+    when = values.moment(Moment(fact.at, reading.timezone or site.timezone), reading.locale)
+    told = _DONE[language(reading.locale) == "fa"].get(fact.kind, fact.kind.value)
+    return ": ".join(part for part in (f"{when} · {told}", _about(site, fact, reading.locale)) if part)
+
+
+def _about(site: Site, fact: Fact, locale: str) -> str:
+    match fact.kind:
+        case FactKind.ORDERED | FactKind.REFUNDED:
+            return values.money(Money(fact.value, site.currency, site.currency_shown), locale)
+        case FactKind.VISITED:
+            return fact.path
+        case FactKind.ANSWERED:
+            return f"{fact.name} {fact.fields.get('answer', '')}"
+        case FactKind.CLICKED:
+            return f"{fact.name} ({fact.link})" if fact.link else fact.name
+        case _:
+            return fact.name
+
+
+_DONE: Final[tuple[Mapping[FactKind, str], Mapping[FactKind, str]]] = (
+    {
+        FactKind.SIGNED_UP: "signed up", FactKind.CONFIRMED: "confirmed", FactKind.OPENED: "opened",
+        FactKind.CLICKED: "clicked", FactKind.REPLIED: "replied to", FactKind.VISITED: "visited",
+        FactKind.EVENT: "event", FactKind.ORDERED: "ordered for", FactKind.REFUNDED: "got back",
+        FactKind.REFERRED: "brought a friend", FactKind.ANSWERED: "answered", FactKind.CHANGED: "changed",
+        FactKind.UNSUBSCRIBED: "left", FactKind.COMPLAINED: "complained about", FactKind.PAUSED: "paused",
+        FactKind.RESUMED: "came back",
+    },
+    {
+        FactKind.SIGNED_UP: "ثبت‌نام کرد", FactKind.CONFIRMED: "تأیید کرد", FactKind.OPENED: "باز کرد",
+        FactKind.CLICKED: "کلیک کرد", FactKind.REPLIED: "پاسخ داد به", FactKind.VISITED: "دید",
+        FactKind.EVENT: "رویداد", FactKind.ORDERED: "سفارش داد به مبلغ", FactKind.REFUNDED: "پس گرفت",
+        FactKind.REFERRED: "دوستی آورد", FactKind.ANSWERED: "پاسخ داد", FactKind.CHANGED: "تغییر داد",
+        FactKind.UNSUBSCRIBED: "رفت", FactKind.COMPLAINED: "شکایت کرد از", FactKind.PAUSED: "مکث خواست",
+        FactKind.RESUMED: "برگشت",
+    },
+)  # fmt: skip

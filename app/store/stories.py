@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.core.facts import Fact
 from app.core.instants import Instant
+from app.store.codec import fact_of
+from app.store.events import EventRow
 from app.store.runs import DecisionRow, FinishedRow, RunRow
 
 
@@ -33,6 +36,13 @@ def told(session: Session, subscriber_id: int) -> tuple[Told, ...]:
         select(DecisionRow).where(DecisionRow.subscriber_id == subscriber_id).order_by(DecisionRow.id)
     )
     return tuple(Told(row.at, row.campaign, row.step, row.code, json.loads(row.seen)) for row in rows)
+
+
+def lately(session: Session, subscriber_id: int, limit: int) -> tuple[Fact, ...]:
+    """What a person did last, oldest first; what machines did is left out."""
+    mine = select(EventRow).where(EventRow.subscriber_id == subscriber_id, EventRow.verdict.in_(("", "human")))
+    rows = session.scalars(mine.order_by(EventRow.at.desc(), EventRow.fact_id.desc()).limit(limit)).all()
+    return tuple(fact_of(row, None) for row in reversed(rows))
 
 
 def walked(session: Session, subscriber_id: int) -> frozenset[tuple[str, str, str]]:

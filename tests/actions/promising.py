@@ -21,7 +21,7 @@ from app.store.letters import letters
 from app.store.messages import MessageRow
 from app.world import World
 from tests.services.clock import START, Clock
-from tests.store.cast import somebody
+from tests.store.cast import new_id, somebody
 from tests.web.small_site import build_world, sources
 
 _numbers = count(1)
@@ -52,7 +52,7 @@ class Shop:
         now = self.clock()
         with self.world.transaction("write") as session:
             row = MessageRow(
-                public_id=bytes([9]) + self.world.new_id()[1:],
+                public_id=bytes([9]) + new_id()[1:],
                 subscriber_id=who,
                 mail_key="ready/last-push",
                 cause_key=f"test:{next(_numbers)}",

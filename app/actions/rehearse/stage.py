@@ -15,7 +15,7 @@ from app.actions.advance import drain
 from app.actions.compose import MailShelf, compose
 from app.actions.door import leave
 from app.actions.inspect import Inspection
-from app.actions.offers import AGAIN_AFTER, Given, keep_clocks, prepare
+from app.actions.offers import AGAIN_AFTER, Promise, keep_clocks, prepare
 from app.actions.publish import Authorship, NotPublished, apply
 from app.actions.shelf import Shelf, Shelved
 from app.core.book import Book, Standing
@@ -218,7 +218,7 @@ class Stage:
             return
         self._write(session, shelved, letter, promised.given.get(message_id))
 
-    def _write(self, session: Session, shelved: Shelved, letter: Letter, given: Given | None) -> None:
+    def _write(self, session: Session, shelved: Shelved, letter: Letter, given: Promise | None) -> None:
         message_id = letter.id
         chosen = self.mails.choose(session, shelved, letter.mail, letter.locale)
         if chosen is None:

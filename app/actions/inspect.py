@@ -36,6 +36,8 @@ PERSON_NAMES = frozenset({"subscriber.address", "subscriber.locale"})
 OFFER_NAMES = frozenset(
     {"offer.code", "offer.ends", "offer.title", "offer.gives", "offer.left", "offer.countdown", "offer.link"}
 )
+STORY_NAMES = frozenset({"notice.story", "notice.answer", "notice.comment"})
+"""What a mail to our own people may tell of the person it is about."""
 ROOT_NAMES = frozenset({"stage", "kind", "run.campaign"})
 CONTENT_NAMES = frozenset({"testimonial()", "product()", "guarantee()", "articles()"})
 
@@ -61,15 +63,18 @@ def inspect_folder(folder: Path, today: date) -> Inspection:
     return inspect(load(folder), today, folder)
 
 
-def inspect(sources: Mapping[str, str], today: date, folder: Path | None = None) -> Inspection:
-    """Check texts by path. `folder` is where pictures and attachments of mails are looked up."""
+def inspect(sources: Mapping[str, str], today: date, folder: Path | None = None, only: str = "") -> Inspection:
+    """Check texts by path. `folder` is where pictures and attachments of mails are looked up.
+
+    With `only` no other mail is compiled, which is nearly all of the work: fit for looking at one, not for publishing.
+    """
     mails = mails_of(sources)
     facts = tuple(facts_of(mails))
     workspace, _ = read(sources, facts)
     compiled: dict[tuple[str, str], CompiledMail] = {}
     lint = list(mails.problems)
     if workspace is not None:
-        compiled, found = _compiled(workspace, mails, folder)
+        compiled, found = _compiled(workspace, _just(mails, only) if only else mails, folder)
         lint += found
     problems = check(sources, facts, today, lint)
     return Inspection(sources, workspace, compiled, problems, _pictures(compiled, folder))
@@ -99,6 +104,10 @@ def _source(name: str, text: str) -> SourceText | None:
         return None
     key, _, locale = stem.rpartition(".")
     return SourceText(key or stem, locale if key else "", TEMPLATES + name, text)
+
+
+def _just(mails: MailSources, key: str) -> MailSources:
+    return replace(mails, mails={place: mail for place, mail in mails.mails.items() if place[0] == key})
 
 
 def facts_of(mails: MailSources) -> Iterator[MailFacts]:
@@ -174,7 +183,7 @@ def _ways(workspace: Workspace, mail: str) -> Iterator[frozenset[str]]:
         yield OFFER_NAMES | {"survey()"} | ({f"event.{field}" for field in fields} or {"event.*"})
     for campaign, step in steps:
         if isinstance(step, Notify) and step.mail == mail:
-            yield _event_names(workspace.site, campaign)
+            yield _event_names(workspace.site, campaign) | STORY_NAMES
     is_streamed = any(each.stream and mail in each.own_mails for each in workspace.campaigns.values())
     if is_streamed or any(mail in (box.confirm_mail, box.deliver) for box in workspace.boxes.values()):
         yield frozenset()

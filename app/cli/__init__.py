@@ -19,6 +19,7 @@ COMMANDS = {
     "schema": ("app.cli.files", "schema", "Print the JSON Schema of campaign files, for editors."),
     "fmt": ("app.cli.files", "fmt", "Write campaign files in the canonical form."),
     "preview": ("app.cli.previewing", "preview", "Show a mail as anybody would read it on any day; send test mails."),
+    "simulate": ("app.cli.simulating", "simulate", "Let a made-up audience live with the campaigns for a year."),
     "test": ("app.cli.rehearsing", "test", "Run the scenarios on a virtual clock."),
     "plan": ("app.cli.publishing", "plan", "Say what publishing would change, and what that does to whom."),
     "apply": ("app.cli.publishing", "apply", "Publish what was planned."),

@@ -59,36 +59,39 @@ class Told:
 
 
 def register(blueprint: Blueprint, parts: Parts) -> None:
-    standing = standing_of(parts)
+    pages = _Pages(parts, standing_of(parts))
+    blueprint.add_url_rule("/campaigns", "campaigns", pages.campaigns)
+    blueprint.add_url_rule("/campaigns/<key>", "campaign", pages.campaign)
+    blueprint.add_url_rule("/campaigns/<key>/versions", "versions", pages.versions)
+    blueprint.add_url_rule("/campaigns/<key>/versions/<int:release>", "version", pages.version)
 
-    @blueprint.get("/campaigns")
-    def campaigns() -> ResponseReturnValue:
-        days = stretch()
-        counted = standing.get()
+
+@dataclass(frozen=True, slots=True)
+class _Pages:
+    parts: Parts
+    standing: Kept[Sequence[StandingAt]]
+
+    def campaigns(self) -> ResponseReturnValue:
+        days, counted = stretch(), self.standing.get()
         return render_template(
             "dashboard/campaigns.html",
             rows=rows(counted.value),
             is_known=counted.is_known,
             standings=STANDINGS,
-            figures=measure.campaign_figures(parts.world, days),
+            figures=measure.campaign_figures(self.parts.world, days),
             days=days,
             stretches=STRETCHES,
         )
 
-    @blueprint.get("/campaigns/<key>")
-    def campaign(key: str) -> ResponseReturnValue:
-        held = shelved()
-        found = held.book.campaigns.get(key) if held else None
-        if held is None or found is None:
-            abort(404)
-        counted = standing.get()
+    def campaign(self, key: str) -> ResponseReturnValue:
+        found = _known(key)
+        days, counted = stretch(), self.standing.get()
         here = [each for each in counted.value if each.campaign == key]
-        days = stretch()
-        figures, totals = measure.step_figures(parts.world, key, days)
+        figures, totals = measure.step_figures(self.parts.world, key, days)
         return render_template(
             "dashboard/campaign.html",
             campaign=found,
-            standing=held.book.standing(key).value,
+            standing=_standing(key),
             standings=STANDINGS,
             entries=[flow.entry_words(entry) for entry in found.entries],
             goal=flow.said(found.goal) if found.goal else "",
@@ -102,17 +105,15 @@ def register(blueprint: Blueprint, parts: Parts) -> None:
             stretches=STRETCHES,
         )
 
-    @blueprint.get("/campaigns/<key>/versions")
-    def versions(key: str) -> ResponseReturnValue:
+    def versions(self, key: str) -> ResponseReturnValue:
         _known(key)
-        with parts.world.transaction("read") as session:
+        with self.parts.world.transaction("read") as session:
             found = editions.versions(session, key)
         return render_template("dashboard/versions.html", key=key, versions=found)
 
-    @blueprint.get("/campaigns/<key>/versions/<int:release>")
-    def version(key: str, release: int) -> ResponseReturnValue:
+    def version(self, key: str, release: int) -> ResponseReturnValue:
         """The file as of a release, beside the version before it."""
-        with parts.world.transaction("read") as session:
+        with self.parts.world.transaction("read") as session:
             found = editions.versions(session, key)
             at = next((index for index, (_, each) in enumerate(found) if each.id == release), None)
             if at is None:
@@ -122,10 +123,16 @@ def register(blueprint: Blueprint, parts: Parts) -> None:
         return render_template("dashboard/version.html", key=key, release=found[at][1], lines=difference(old, new))
 
 
-def _known(key: str) -> None:
+def _standing(key: str) -> str:
+    held = shelved()
+    return held.book.standing(key).value if held else "retired"
+
+
+def _known(key: str) -> Campaign:
     held = shelved()
     if held is None or key not in held.book.campaigns:
         abort(404)
+    return held.book.campaigns[key]
 
 
 def _file(session: Session, key: str, release: int) -> str:

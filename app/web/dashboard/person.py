@@ -21,7 +21,7 @@ from app.web import guard
 from app.web.dashboard import people
 from app.web.dashboard.reasons import MESSAGE_STATES, PERSON_STATES, RESULTS, RUN_STATES
 from app.web.dashboard.shell import need, now, shelved, text_of, visitor
-from app.web.dashboard.timeline import GROUPS, attribute_label, option_label, timeline
+from app.web.dashboard.timeline import attribute_label, option_label, timeline
 from app.web.parts import Parts
 
 STRETCH = 120
@@ -33,50 +33,53 @@ _PIXEL = re.compile(r"<img\b[^>]*\bsrc=[\"'][^\"']*/o/[^\"']*[\"'][^>]*>", re.IG
 
 
 def register(blueprint: Blueprint, parts: Parts) -> None:
-    @blueprint.get("/people/<key>")
-    def person(key: str) -> ResponseReturnValue:
+    pages = _Pages(parts)
+    blueprint.add_url_rule("/people/<key>", "person", pages.person)
+    blueprint.add_url_rule("/people/<key>/mails/<int:message>", "letter", pages.letter)
+    blueprint.add_url_rule("/people/<key>/mails/<int:message>/html", "letter_html", pages.letter_html)
+
+
+WORDS = {"result": RESULTS, "run": RUN_STATES, "message": MESSAGE_STATES, "person": PERSON_STATES}
+
+
+@dataclass(frozen=True, slots=True)
+class _Pages:
+    parts: Parts
+
+    def person(self, key: str) -> ResponseReturnValue:
         before: Instant = request.args.get("before", type=int) or now() + 1
         show = request.args.get("show", "")
-        with parts.world.transaction("read") as session:
+        with self.parts.world.transaction("read") as session:
             portrait = portrait_of(session, key)
             history = reports.history(session, portrait.listed.id, before, STRETCH)
             runs = reports.runs(session, portrait.listed.id)
             waiting = reports.open_messages(session, portrait.listed.id)
-            entries = timeline(history, show)
         return render_template(
             "dashboard/person.html",
             key=key,
             person=portrait,
             row=people.row_of(portrait.listed),
-            entries=entries,
+            entries=timeline(history, show),
             older=history.until,
             is_newest="before" not in request.args,
             show=show,
-            groups=list(GROUPS),
             runs=runs,
             waiting=waiting,
             facts=_facts(portrait),
             attributes=_editable(portrait),
-            words={
-                "result": RESULTS,
-                "run": RUN_STATES,
-                "message": MESSAGE_STATES,
-                "person": PERSON_STATES,
-            },
+            words=WORDS,
         )
 
-    @blueprint.get("/people/<key>/mails/<int:message>")
-    def letter(key: str, message: int) -> ResponseReturnValue:
+    def letter(self, key: str, message: int) -> ResponseReturnValue:
         """The page around a mail that was sent."""
-        with parts.world.transaction("read") as session:
+        with self.parts.world.transaction("read") as session:
             portrait, row = _sent(session, key, message)
             tries = reports.attempts(session, message)
         listed = people.row_of(portrait.listed)
         return render_template("dashboard/letter.html", key=key, row=listed, message=row, tries=tries)
 
-    @blueprint.get("/people/<key>/mails/<int:message>/html")
-    def letter_html(key: str, message: int) -> ResponseReturnValue:
-        with parts.world.transaction("read") as session:
+    def letter_html(self, key: str, message: int) -> ResponseReturnValue:
+        with self.parts.world.transaction("read") as session:
             _sent(session, key, message)
             html = bodies.html_of(session, message)
         if html is None:

@@ -1,0 +1,30 @@
+"""The table of faults: each test adds a row, and the run ends with the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.faults.house import Reckoning
+
+Note = Callable[[str, Reckoning], None]
+
+
+@pytest.fixture(scope="session")
+def _rows(request: pytest.FixtureRequest) -> Iterator[list[tuple[str, Reckoning]]]:
+    rows: list[tuple[str, Reckoning]] = []
+    yield rows
+    reporter = request.config.pluginmanager.getplugin("terminalreporter")
+    if rows and reporter is not None:
+        reporter.write_line("")
+        reporter.write_line("| what happened | mails | lost | twice | uncertain |")
+        reporter.write_line("|---|---|---|---|---|")
+        for what, found in sorted(rows, key=lambda row: row[0]):
+            reporter.write_line(f"| {what} | {found.mails} | {found.lost} | {found.twice} | {found.uncertain} |")
+
+
+@pytest.fixture
+def note(_rows: list[tuple[str, Reckoning]]) -> Note:
+    """Adds a row to the table."""
+    return lambda what, found: _rows.append((what, found))

@@ -1,0 +1,175 @@
+"""What the fault tests share: a list of people with mails, children that deliver them, and the reckoning afterwards.
+
+The server keeps each mail as a file before it says 250; list and files are compared message by message.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import select, text
+
+from app.main import wall
+from app.store.engine import Database, open_database
+from app.store.messages import MessageRow
+from tests.actions.post_office import PostOffice, publish
+from tests.faults.delivery_child import build_world
+from tests.servers.guillotine import Guillotine
+from tests.servers.smtp import Mail, SmtpServer
+from tests.services.clock import Clock
+
+MAIL_BYTES = 2_500
+"""About what one mail of the small site weighs, its envelope included."""
+
+
+class Keeper:
+    """Writes every mail the server takes to a file of its own, twice if it comes twice."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self._folder = folder
+        self._numbers = itertools.count()
+
+    def __call__(self, mail: Mail) -> None:
+        place = self._folder / f"{next(self._numbers):06d}.eml"
+        place.with_suffix(".part").write_bytes(mail.data)
+        place.with_suffix(".part").rename(place)
+
+    def count(self) -> int:
+        return sum(1 for _ in self._folder.glob("*.eml"))
+
+    def messages(self) -> Counter[str]:
+        """Public id → how often its mail came."""
+        found: Counter[str] = Counter()
+        for file in self._folder.glob("*.eml"):
+            (public_id,) = re.findall(rb"^Message-ID: <([0-9a-f]{32})@", file.read_bytes(), re.MULTILINE)
+            found[public_id.decode()] += 1
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Reckoning:
+    """List against files. `lost`: called sent and not there, or forgotten. `twice`: mails that came more than once."""
+
+    mails: int
+    lost: int
+    twice: int
+    uncertain: int
+    open: int
+
+
+@dataclass
+class House:
+    """A database with a published site and `count` mails that are due, and a server that keeps what it takes."""
+
+    url: str
+    folder: Path
+    server: SmtpServer
+    keeper: Keeper
+    database: Database
+    children: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def start(self, port: int = 0, connections: int = 1, worker: str = "node", **environ: str) -> subprocess.Popen[str]:
+        arguments = [self.url, str(self.folder / worker), str(port or self.server.port), str(connections)]
+        with (self.folder / "children.log").open("a") as log:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "tests.faults.delivery_child", *arguments],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env={**os.environ, **environ},
+            )
+        self.children.append(child)
+        return child
+
+    def start_ready(
+        self, port: int = 0, connections: int = 1, worker: str = "node", **environ: str
+    ) -> subprocess.Popen[str]:
+        """Returns once it holds its folder and has settled what was left there."""
+        child = self.start(port, connections, worker, **environ)
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n", (self.folder / "children.log").read_text()[-3_000:]
+        return child
+
+    def finish(self, connections: int = 1, worker: str = "node") -> None:
+        """Let a child that nobody disturbs do what is left."""
+        child = self.start(0, connections, worker)
+        assert child.wait(60) == 0, (self.folder / "children.log").read_text()[-3_000:]
+
+    def killed_at(self, at: int, connections: int, *, spills: bool) -> bool:
+        """Run a child and kill it when so many bytes went over the wire; False when it was done before."""
+        fallen = threading.Event()
+        started: list[subprocess.Popen[str]] = []
+        there = threading.Event()
+
+        def fall() -> None:
+            there.wait(10)
+            fallen.set()
+            started[0].kill()
+
+        with Guillotine(self.server.port, at, fall, spills=spills) as proxy:
+            started.append(self.start(proxy.port, connections))
+            there.set()
+            status = started[0].wait(60)
+        assert fallen.is_set() or status == 0, (self.folder / "children.log").read_text()[-3_000:]
+        return fallen.is_set()
+
+    def reckon(self) -> Reckoning:
+        has = self.keeper.messages()
+        with self.database.transaction("read") as session:
+            rows = session.execute(select(MessageRow.public_id, MessageRow.state)).all()
+        says = {row.public_id.hex(): row.state for row in rows}
+        lost = [key for key, state in says.items() if state == "sent" and not has[key]]
+        unsaid = [key for key in has if says.get(key) not in ("sent", "uncertain")]
+        states = Counter(says.values())
+        return Reckoning(
+            mails=len(says),
+            lost=len(lost) + len(unsaid) + len(says) - sum(states[s] for s in _KNOWN),
+            twice=sum(1 for times in has.values() if times > 1),
+            uncertain=states["uncertain"],
+            open=sum(states[state] for state in ("queued", "claimed", "waiting")),
+        )
+
+    def states(self) -> Counter[str]:
+        with self.database.transaction("read") as session:
+            return Counter(session.scalars(select(MessageRow.state)))
+
+    def delay_nothing(self) -> None:
+        """What waits for another try is due at once."""
+        with self.database.transaction("write") as session:
+            session.execute(text("UPDATE message SET due_at = 0 WHERE state IN ('queued', 'waiting')"))
+
+
+_KNOWN = ("sent", "uncertain", "queued", "claimed", "waiting")
+
+
+@contextlib.contextmanager
+def house(url: str, folder: Path, count: int, server: SmtpServer, keeper: Keeper) -> Iterator[House]:
+    database = open_database(url)
+    world = build_world(url, folder / "node")
+    publish(world)
+    PostOffice(world, Clock(wall())).crowd(count)
+    opened = House(url, folder, server, keeper, database)
+    try:
+        yield opened
+    finally:
+        for child in opened.children:
+            if child.poll() is None:
+                child.send_signal(signal.SIGCONT)
+                child.kill()
+            child.wait()
+            if child.stdout is not None:
+                child.stdout.close()
+        world.database.dispose()
+        database.dispose()

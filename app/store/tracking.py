@@ -17,10 +17,11 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    Select,
     SmallInteger,
     String,
+    TextualSelect,
     bindparam,
+    column,
     delete,
     func,
     insert,
@@ -28,12 +29,11 @@ from sqlalchemy import (
     or_,
     select,
     text,
-    tuple_,
     update,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.core.instants import DAY, Instant
+from app.core.instants import DAY, MINUTE, Instant
 from app.core.person import Bucket, MessageState
 from app.store.base import At, Base, Id, RowId, is_sqlite, table_of, upsert
 from app.store.events import EventRow, NewsRow, PointsRow
@@ -164,13 +164,15 @@ def judge_alone(session: Session) -> None:
         session.execute(select(func.pg_advisory_xact_lock(_JUDGES)))
 
 
-def visits_by_mail(session: Session, subscriber_ids: Iterable[int], message_ids: Iterable[int]) -> Sequence[EventRow]:
-    """Visits that a link of these mails led to, and what was done in them, oldest first."""
-    people, mails = sorted(set(subscriber_ids)), sorted(set(message_ids))
-    query = select(EventRow).where(
-        EventRow.subscriber_id.in_(people), EventRow.kind.in_(("visited", "event")), EventRow.message_id.in_(mails)
-    )
-    return session.scalars(query.order_by(EventRow.at, EventRow.fact_id)).all() if people and mails else ()
+def facts_of_mails(session: Session, message_ids: Iterable[int]) -> Sequence[EventRow]:
+    """Every open and click of these mails, what they led to on our pages and what was done there, oldest first."""
+    query = select(EventRow).where(_is_one_of((*TOUCHES, "visited", "event")), EventRow.message_id.in_(message_ids))
+    return session.scalars(query.order_by(EventRow.at, EventRow.fact_id)).all()
+
+
+def _is_one_of(kinds: Sequence[str]) -> ColumnElement[bool]:
+    """Wrapped, so that SQLite does not search by the kind, which most rows share, but by what the query is about."""
+    return func.coalesce(table_of(EventRow).c.kind, "").in_(kinds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,45 +195,61 @@ class ClickFrom:
 
 
 def clicks_near(session: Session, stretches: Sequence[Near]) -> list[ClickFrom]:
-    """Clicks from networks in stretches of time, each by its own bounds; those whose mail was forgotten left out."""
+    """Clicks from networks in stretches of time; those whose mail was forgotten are left out.
+
+    Stretches near each other are asked for together, so clicks from a network somewhat outside its own may come too.
+    """
     found: dict[tuple[Instant, bytes], ClickFrom] = {}
-    for network, since, until in _joined(stretches):
-        for row in session.execute(_clicks(network, since, until)):
-            group = row.campaign or f"mail {row.name}"
-            found[row.at, row.fact_id] = ClickFrom(row.message_id, group, network, row.at)
+    clicks = _CLICKS_SQLITE if is_sqlite(session) else _CLICKS
+    for networks, since, until in _together(stretches):
+        given = {"networks": sorted(networks), "since": since, "until": until}
+        for at, fact_id, message_id, campaign, name, network in session.connection().execute(clicks, given):
+            found[at, fact_id] = ClickFrom(message_id, campaign or f"mail {name}", network, at)
     return list(found.values())
 
 
-def _clicks(network: bytes, since: Instant, until: Instant) -> Select[Instant, bytes, int | None, str, str]:
-    clicked = text("event.kind = 'clicked'")
-    row = EventRow
-    query = select(row.at, row.fact_id, row.message_id, row.campaign, row.name)
-    return query.where(clicked, row.network_hash == network, row.at.between(since, until), row.message_id.is_not(None))
+def _clicks_by(table: str) -> TextualSelect:
+    """Written out, for SQLite has to be told by which index."""
+    where = "kind = 'clicked' AND network_hash IN :networks AND at BETWEEN :since AND :until AND message_id IS NOT NULL"
+    columns = ("at", "fact_id", "message_id", "campaign", "name", "network_hash")
+    event = table_of(EventRow)
+    asked = text(f"SELECT {', '.join(columns)} FROM {table} WHERE {where}")  # noqa: S608 - names of our own
+    given = asked.bindparams(bindparam("networks", expanding=True))
+    return given.columns(*(column(name, event.c[name].type) for name in columns))
 
 
-def _joined(stretches: Sequence[Near]) -> list[tuple[bytes, Instant, Instant]]:
-    joined: list[tuple[bytes, Instant, Instant]] = []
-    for each in sorted(set(stretches), key=lambda s: (s.network, s.since, s.until)):
-        if joined and joined[-1][0] == each.network and each.since <= joined[-1][2]:
-            joined[-1] = (each.network, joined[-1][1], max(each.until, joined[-1][2]))
-        else:
-            joined.append((each.network, each.since, each.until))
-    return joined
+_CLICKS = _clicks_by("event")
+_CLICKS_SQLITE = _clicks_by("event INDEXED BY ix_event_network")
+
+_SPAN = 10 * MINUTE
+_NETWORKS = 400
+
+
+def _together(stretches: Sequence[Near]) -> list[tuple[set[bytes], Instant, Instant]]:
+    """Groups of stretches that lie within ten minutes, of at most so many networks."""
+    groups: list[tuple[set[bytes], Instant, Instant]] = []
+    for each in sorted(set(stretches), key=lambda one: (one.since, one.until, one.network)):
+        if groups:
+            networks, since, until = groups[-1]
+            latest = max(until, each.until)
+            if latest - since <= _SPAN and len(networks) < _NETWORKS:
+                networks.add(each.network)
+                groups[-1] = networks, since, latest
+                continue
+        groups.append(({each.network}, each.since, each.until))
+    return groups
 
 
 def next_mails_touched(session: Session, since: Instant, after: int, limit: int) -> list[int]:
     """Ids of messages with an open or click since an instant, in order of ids, behind `after`."""
-    kinds = text("event.kind IN ('opened', 'clicked')")
-    touched = select(EventRow.message_id).where(kinds, EventRow.message_id > after, EventRow.at >= since).distinct()
+    mine = (EventRow.message_id > after) & (EventRow.at >= since)
+    touched = select(EventRow.message_id).where(_is_one_of(TOUCHES), mine).distinct()
     return [found for found in session.scalars(touched.order_by(EventRow.message_id).limit(limit)) if found is not None]
 
 
-def put_off(session: Session, keys: Sequence[tuple[Instant, bytes]]) -> None:
+def put_off(session: Session, keys: Iterable[tuple[Instant, bytes]]) -> None:
     """Take facts off the list of what has to be judged, leaving their verdicts as they are."""
-    if keys:
-        mine = tuple_(EventRow.at, EventRow.fact_id).in_(list(keys))
-        rows = update(EventRow).where(mine).values(verdict_due_at=None)
-        session.execute(rows, execution_options={"synchronize_session": False})
+    _update_events(session, keys, {"verdict_due_at": None})
 
 
 def make_quiet(session: Session, keys: Iterable[tuple[Instant, bytes]]) -> None:
@@ -387,7 +405,7 @@ def _by_mail(
     event = table_of(EventRow)
     judged = event.c.verdict == "human" if is_human else event.c.verdict != "pending"
     place = (event.c.campaign, event.c.step, event.c.arm, event.c.kind)
-    touched = text("event.kind IN ('opened', 'clicked')")
+    touched = _is_one_of(TOUCHES)
     in_days = (event.c.at >= since_day * DAY) & (event.c.at < until_day * DAY)
     mails = select(event.c.message_id).where(event.c.kind.in_(TOUCHES), event.c.message_id.is_not(None), in_days)
     firsts = (

@@ -96,7 +96,7 @@ def upgrade() -> None:
     with op.batch_alter_table('event', schema=None) as batch_op:
         batch_op.create_index('ix_event_anonymous', ['anonymous_id', 'at'], unique=False, sqlite_where=sa.text("anonymous_id <> ''"), postgresql_where=sa.text("anonymous_id <> ''"))
         batch_op.create_index('ix_event_kind', ['kind', 'at'], unique=False)
-        batch_op.create_index('ix_event_message', ['message_id', 'at'], unique=False, sqlite_where=sa.text("kind IN ('opened', 'clicked')"), postgresql_where=sa.text("kind IN ('opened', 'clicked')"))
+        batch_op.create_index('ix_event_message', ['message_id', 'at'], unique=False, sqlite_where=sa.text("message_id IS NOT NULL"), postgresql_where=sa.text("message_id IS NOT NULL"))
         batch_op.create_index('ix_event_network', ['network_hash', 'at'], unique=False, sqlite_where=sa.text("kind = 'clicked'"), postgresql_where=sa.text("kind = 'clicked'"))
         batch_op.create_index('ix_event_subscriber', ['subscriber_id', 'kind', 'at'], unique=False)
         batch_op.create_index('ix_event_verdict_due', ['verdict_due_at'], unique=False, sqlite_where=sa.text('verdict_due_at IS NOT NULL'), postgresql_where=sa.text('verdict_due_at IS NOT NULL'))
@@ -684,7 +684,7 @@ def downgrade() -> None:
         batch_op.drop_index('ix_event_verdict_due', sqlite_where=sa.text('verdict_due_at IS NOT NULL'), postgresql_where=sa.text('verdict_due_at IS NOT NULL'))
         batch_op.drop_index('ix_event_subscriber')
         batch_op.drop_index('ix_event_network', sqlite_where=sa.text("kind = 'clicked'"), postgresql_where=sa.text("kind = 'clicked'"))
-        batch_op.drop_index('ix_event_message', sqlite_where=sa.text("kind IN ('opened', 'clicked')"), postgresql_where=sa.text("kind IN ('opened', 'clicked')"))
+        batch_op.drop_index('ix_event_message', sqlite_where=sa.text("message_id IS NOT NULL"), postgresql_where=sa.text("message_id IS NOT NULL"))
         batch_op.drop_index('ix_event_kind')
 
     op.drop_table('event')

@@ -97,7 +97,7 @@ def recompute(world: World, shelf: Shelf, since: Instant) -> int:
             ids = tracking.next_mails_touched(session, since, after, MAILS) if shelved is not None else []
             if shelved is None or not ids:
                 return changed
-            changed += _Judging(world, session, shelved, world.now(), RECOMPUTE).judge_mails(ids)
+            changed += len(_Judging(world, session, shelved, world.now(), RECOMPUTE).judge_mails(ids))
             after = ids[-1]
 
 
@@ -115,11 +115,11 @@ class _Judging:
         """Judge the deliveries of these facts, and those a click of theirs may make part of a crowd."""
         mails = {row.message_id for row in due if row.message_id is not None}
         changed = self.judge_mails(mails | self._crowded_with(due))
-        tracking.put_off(self.session, [(row.at, row.fact_id) for row in due])
-        return changed
+        tracking.put_off(self.session, {(row.at, row.fact_id) for row in due} - changed)
+        return len(changed)
 
-    def judge_mails(self, ids: Iterable[int]) -> int:
-        """Judge whole deliveries and write down what is different. Returns how many verdicts changed."""
+    def judge_mails(self, ids: Iterable[int]) -> set[tuple[Instant, bytes]]:
+        """Judge whole deliveries and write down what is different. Returns the facts whose verdict changed."""
         deliveries = deliveries_of(self.session, sorted(set(ids)))
         lock(self.session, {row.subscriber_id for d in deliveries for row in d.rows if row.subscriber_id is not None})
         verdicts = verdicts_of(self.session, deliveries)
@@ -130,14 +130,20 @@ class _Judging:
                 counts.update(_count_changes(delivery, changes[delivery.id]))
         every = [change for each in changes.values() for change in each]
         self._write(every, counts)
-        return len(every)
+        return {(change.row.at, change.row.fact_id) for change in every}
 
     def _crowded_with(self, due: Sequence[EventRow]) -> set[int]:
         """Other mails of the same campaigns clicked from the same networks within a minute."""
         clicks = [row for row in due if row.kind == "clicked" and row.network_hash]
+        seen: dict[tuple[str, bytes], list[Instant]] = defaultdict(list)
+        for row in clicks:
+            seen[row.campaign or f"mail {row.name}", row.network_hash or b""].append(row.at)
         stretches = [Near(row.network_hash or b"", row.at - CROWD_WINDOW, row.at + CROWD_WINDOW) for row in clicks]
-        groups = {row.campaign or f"mail {row.name}" for row in clicks}
-        return {near.message_id for near in tracking.clicks_near(self.session, stretches) if near.group in groups}
+        return {
+            near.message_id
+            for near in tracking.clicks_near(self.session, stretches)
+            if any(abs(near.at - at) <= CROWD_WINDOW for at in seen.get((near.group, near.network), ()))
+        }
 
     def _changes(self, delivery: Delivery, verdicts: Mapping[bytes, tuple[str, str]]) -> list[Change]:
         """What is to be written: facts that are due for the first time, and those whose verdict is another now."""

@@ -28,7 +28,7 @@ from app.core.verdicts import (
     needed_clicks,
 )
 from app.net.crawlers import is_crawler
-from app.store import events, tracking
+from app.store import tracking
 from app.store.events import EventRow
 from app.store.tracking import TOUCHES, ClickFrom, Near
 
@@ -46,13 +46,9 @@ class Delivery:
 def deliveries_of(session: Session, ids: Sequence[int]) -> list[Delivery]:
     """The deliveries of these messages that were touched at all."""
     grouped: dict[int, list[EventRow]] = defaultdict(list)
-    for row in events.touches_of(session, ids):
+    for row in tracking.facts_of_mails(session, ids):
         grouped[row.message_id or 0].append(row)
-    people = {row.subscriber_id for rows in grouped.values() for row in rows} - {None}
     mails = tracking.mailed(session, ids)
-    people |= {mail.subscriber_id for mail in mails.values()}
-    for row in tracking.visits_by_mail(session, (one for one in people if one is not None), ids):
-        grouped[row.message_id or 0].append(row)
     versions = {id_: _version(rows) for id_, rows in grouped.items()}
     for id_, mail in mails.items():
         if versions.get(id_, 0) == 0:

@@ -74,7 +74,7 @@ def undo_merge(world: World, shelf: Shelf, anonymous_id: str) -> int:
         facts = visitors.facts_of_visitor(session, anonymous_id, browser.at - LOOKS_BACK)
         hers = [row for row in facts if row.subscriber_id == browser.subscriber_id]
         visitors.give_facts(session, hers, None)
-        events.forget_news(session, [(row.at, row.fact_id) for row in hers])
+        events.forget_news(session, [(row.at, row.fact_id) for row in hers], browser.subscriber_id)
         take_away(world, session, shelved, browser.subscriber_id, [row for row in hers if row.verdict in ("", "human")])
         visitors.set_state(session, anonymous_id, visitors.UNDONE)
         wake(session, (browser.subscriber_id,), world.now())

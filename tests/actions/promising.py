@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 
-from app.actions.offers import Prepared, prepare
+from app.actions.offers import Given, Prepared, prepare
 from app.actions.shelf import Shelved, book_of
 from app.core.campaign import Campaign, CampaignState
 from app.core.offers import CodePool, FreeShipping, Offer, PersonalEnd
@@ -69,6 +69,12 @@ class Shop:
             session.add(row)
             session.flush()
             return row.id
+
+    def given(self, message: int) -> Given:
+        """What one mail may say."""
+        found = self.promise(message).given[message]
+        assert isinstance(found, Given)
+        return found
 
     def promise(self, *ids: int) -> Prepared:
         with self.world.transaction("write") as session:

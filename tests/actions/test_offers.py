@@ -2,10 +2,14 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from app.actions.offers import Given, Prepared
 from app.actions.stock import Imported, Used, import_codes, pool_reports, redeem
 from app.core.instants import DAY, HOUR
 from app.core.offering import Redeemed
@@ -16,6 +20,7 @@ from app.core.windows import local, zone_of
 from app.store import offers as store
 from app.store.engine import Database, open_database
 from app.store.messages import MessageRow
+from app.store.tables import metadata
 from tests.actions.promising import Shop, open_shop, spring
 from tests.services.clock import Clock
 
@@ -33,6 +38,10 @@ def light(sqlite_database_url: str, tmp_path: Path, clock: Clock) -> Iterator[Da
     opened.dispose()
 
 
+def codes_of(made: Prepared) -> list[Given]:
+    return [each for each in made.given.values() if isinstance(each, Given)]
+
+
 # ── Codes ──
 
 
@@ -40,30 +49,28 @@ def test_two_people_get_two_codes_and_each_keeps_hers(shop: Shop) -> None:
     shop.fill("SP-1", "SP-2", "SP-3")
     alice, bob = shop.person("alice"), shop.person("bob")
     first = shop.promise(shop.mail(alice), shop.mail(bob))
-    assert sorted(given.code for given in first.given.values()) == ["SP-1", "SP-2"]
+    assert sorted(each.code for each in codes_of(first)) == ["SP-1", "SP-2"]
     hers = shop.code(alice)
     again = shop.mail(alice)
     shop.clock.advance(30 * HOUR)
-    assert shop.promise(again).given[again].code == hers
+    assert shop.given(again).code == hers
 
 
 def test_two_mails_of_one_person_in_one_batch_carry_one_code(shop: Shop) -> None:
     shop.fill("SP-1", "SP-2")
     alice = shop.person()
     made = shop.promise(shop.mail(alice), shop.mail(alice))
-    assert {given.code for given in made.given.values()} == {"SP-1"}
+    assert {each.code for each in codes_of(made)} == {"SP-1"}
     with shop.world.transaction("read") as session:
         assert store.free_codes(session, "spring", 9) == 1
 
 
 def test_the_codes_of_two_offers_on_one_pool_differ(database: Database, tmp_path: Path, clock: Clock) -> None:
-    from dataclasses import replace
-
     shop = open_shop(database, tmp_path, clock, spring(), replace(spring(), key="summer"))
     shop.fill("SP-1", "SP-2")
     alice = shop.person()
     made = shop.promise(shop.mail(alice), shop.mail(alice, "summer"))
-    assert len({given.code for given in made.given.values()}) == 2
+    assert len({each.code for each in codes_of(made)}) == 2
 
 
 @pytest.mark.parametrize("worker_count", [4])
@@ -107,7 +114,7 @@ def test_an_empty_pool_holds_the_mail_and_new_codes_set_it_free(shop: Shop) -> N
         row.state, row.due_at = "queued", shop.clock() + HOUR
     done = import_codes(shop.world, [spring()], "spring", ["SP-9"])
     assert done.released == 1
-    assert shop.promise(mail).given[mail].code == "SP-9"
+    assert shop.given(mail).code == "SP-9"
 
 
 def test_an_empty_pool_skips_or_falls_back_where_the_file_says_so(
@@ -118,7 +125,7 @@ def test_an_empty_pool_skips_or_falls_back_where_the_file_says_so(
     assert skipping.promise(mail).skipped == {mail: "no_code"}
     sharing = open_shop(light, tmp_path, clock, spring(codes=CodePool("spring", when_empty=SharedCode("SPRING15"))))
     other = sharing.mail(sharing.person())
-    assert sharing.promise(other).given[other].code == "SPRING15"
+    assert sharing.given(other).code == "SPRING15"
 
 
 def test_running_low_is_told_once_until_the_pool_is_filled(light: Database, tmp_path: Path, clock: Clock) -> None:
@@ -148,22 +155,22 @@ def test_the_clock_starts_with_the_first_mail_that_leaves_and_is_never_set_again
     shop.fill("SP-1")
     alice = shop.person()
     first = shop.mail(alice)
-    told = shop.promise(first).given[first].ends_at
+    told = shop.given(first).ends_at
     shop.settle(first, MessageState.SENT)
     for _ in range(3):
         shop.clock.advance(DAY)
         mail = shop.mail(alice)
-        assert shop.promise(mail).given[mail].ends_at == told
+        assert shop.given(mail).ends_at == told
         shop.settle(mail, MessageState.SENT)
 
 
 def test_a_mail_that_did_not_get_through_has_not_started_the_clock(shop: Shop) -> None:
     shop.fill("SP-1")
     mail = shop.mail(shop.person())
-    early = shop.promise(mail).given[mail].ends_at
+    early = shop.given(mail).ends_at
     shop.settle(mail, MessageState.WAITING)
     shop.clock.advance(DAY)
-    late = shop.promise(mail).given[mail].ends_at
+    late = shop.given(mail).ends_at
     assert early is not None
     assert late is not None
     assert late == early + DAY
@@ -173,23 +180,23 @@ def test_a_mail_that_may_have_arrived_counts_as_one_that_did(shop: Shop) -> None
     shop.fill("SP-1")
     alice = shop.person()
     mail = shop.mail(alice)
-    told = shop.promise(mail).given[mail].ends_at
+    told = shop.given(mail).ends_at
     shop.settle(mail, MessageState.UNCERTAIN)
     with shop.world.transaction("write") as session:
         row = session.get(MessageRow, mail)
         assert row is not None
         row.state, row.reason = "claimed", "resend"
     shop.clock.advance(DAY)
-    assert shop.promise(mail).given[mail].ends_at == told
+    assert shop.given(mail).ends_at == told
 
 
 def test_two_campaigns_leaving_at_once_tell_the_same_end(shop: Shop) -> None:
     shop.fill("SP-1")
     alice = shop.person()
     first, second = shop.mail(alice), shop.mail(alice)
-    one = shop.promise(first).given[first].ends_at
+    one = shop.given(first).ends_at
     shop.clock.advance(DAY)
-    assert shop.promise(second).given[second].ends_at == one
+    assert shop.given(second).ends_at == one
 
 
 def test_a_mail_after_the_end_is_skipped_with_its_reason(shop: Shop) -> None:
@@ -207,7 +214,7 @@ def test_a_fixed_end_takes_no_code_once_it_is_past(light: Database, tmp_path: Pa
     shop = open_shop(light, tmp_path, clock, spring(ends=FixedEnd("2026-03-02", WallClock(21, 0))))
     shop.fill("SP-1")
     mail = shop.mail(shop.person())
-    told = shop.promise(mail).given[mail].ends_at
+    told = shop.given(mail).ends_at
     assert told is not None
     assert f"{local(told, zone_of('', 'Asia/Tehran')):%H:%M}" == "21:00"
     clock.advance(3 * DAY)
@@ -236,7 +243,7 @@ def test_no_more_people_hold_an_offer_than_it_has_seats(database: Database, tmp_
         thread.join()
     assert sum(len(made.given) for made in outcomes) == 5
     assert {reason for made in outcomes for reason in made.skipped.values()} == {"sold_out"}
-    shown = [given.left for made in outcomes for given in made.given.values()]
+    shown = [each.left for made in outcomes for each in codes_of(made)]
     assert sorted(number for number in shown if number is not None) == [0, 1, 2, 3, 4]
 
 
@@ -246,7 +253,7 @@ def test_what_was_sold_elsewhere_is_not_left(light: Database, tmp_path: Path, cl
     with shop.world.transaction("write") as session:
         store.set_sold_elsewhere(session, "spring", 200)
     mail = shop.mail(shop.person())
-    assert shop.promise(mail).given[mail].left == 99
+    assert shop.given(mail).left == 99
 
 
 # ── Importing ──
@@ -329,3 +336,44 @@ def test_two_orders_at_once_with_one_code_are_one_good_and_one_again(shop: Shop)
     for thread in threads:
         thread.join()
     assert sorted(verdicts) == [Redeemed.AGAIN, Redeemed.GOOD]
+
+
+# ── Any order of things ──
+
+_DEEDS = st.lists(
+    st.tuples(
+        st.integers(0, 3),
+        st.sampled_from([MessageState.SENT, MessageState.WAITING, MessageState.UNCERTAIN, MessageState.REFUSED]),
+        st.integers(0, 2 * DAY),
+    ),
+    min_size=1,
+    max_size=14,
+)
+
+
+@settings(max_examples=25)
+@given(deeds=_DEEDS, codes=st.integers(0, 4))
+def test_whatever_happens_no_code_is_given_twice_and_no_end_that_was_told_moves(
+    deeds: list[tuple[int, MessageState, int]], codes: int
+) -> None:
+    database = open_database("sqlite://")
+    metadata().create_all(database.engine)
+    shop = open_shop(database, Path("unused"), Clock())
+    shop.fill(*(f"SP-{number}" for number in range(codes)))
+    people = [shop.person() for _ in range(4)]
+    hers: dict[int, str] = {}
+    told: dict[int, int | None] = {}
+    for number, state, later in deeds:
+        mail = shop.mail(people[number])
+        promised = shop.promise(mail).given.get(mail)
+        if isinstance(promised, Given):
+            assert hers.setdefault(number, promised.code) == promised.code
+            assert told.get(number, promised.ends_at) == promised.ends_at
+            if state in (MessageState.SENT, MessageState.UNCERTAIN):
+                told[number] = promised.ends_at
+            shop.settle(mail, state)
+        else:
+            shop.settle(mail, MessageState.SKIPPED)
+        shop.clock.advance(later)
+    assert len(set(hers.values())) == len(hers) <= codes
+    database.dispose()

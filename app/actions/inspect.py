@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from app.actions.compose import content_values
+from app.actions.mailkeep import MailKeep
 from app.actions.notices import NOTICES
 from app.core.campaign import Ask, Campaign, Notify, Send
 from app.core.check.mails import events_of, fields_shown
@@ -69,12 +71,13 @@ def inspect(sources: Mapping[str, str], today: date, folder: Path | None = None,
     With `only` no other mail is compiled, which is nearly all of the work: fit for looking at one, not for publishing.
     """
     mails = mails_of(sources)
-    facts = tuple(facts_of(mails))
+    keep = MailKeep(sources, folder)
+    facts = tuple(facts_of(mails, keep))
     workspace, _ = read(sources, facts)
     compiled: dict[tuple[str, str], CompiledMail] = {}
     lint = list(mails.problems)
     if workspace is not None:
-        compiled, found = _compiled(workspace, _just(mails, only) if only else mails, folder)
+        compiled, found = _compiled(workspace, _just(mails, only) if only else mails, folder, keep)
         lint += found
     problems = check(sources, facts, today, lint)
     return Inspection(sources, workspace, compiled, problems, _pictures(compiled, folder))
@@ -110,29 +113,47 @@ def _just(mails: MailSources, key: str) -> MailSources:
     return replace(mails, mails={place: mail for place, mail in mails.mails.items() if place[0] == key})
 
 
-def facts_of(mails: MailSources) -> Iterator[MailFacts]:
+def facts_of(mails: MailSources, keep: MailKeep | None = None) -> Iterator[MailFacts]:
     """What campaigns have to know of each mail in each locale."""
-    for (key, locale), mail in sorted(mails.mails.items()):
-        links, variables = links_of(mail, mails.layouts), variables_of(mail, mails.layouts)
-        told = (links.names, links.topics, mail.subject_variants, mail.is_service, variables)
-        yield MailFacts(key, locale, *told, Place(mail.file, 1, 1))
+    for _, mail in sorted(mails.mails.items()):
+        make = partial(_facts_of, mail, mails.layouts)
+        yield make() if keep is None else keep.facts(mail, make)
+
+
+def _facts_of(mail: MailSource, layouts: Layouts) -> MailFacts:
+    links, variables = links_of(mail, layouts), variables_of(mail, layouts)
+    told = (links.names, links.topics, mail.subject_variants, mail.is_service, variables)
+    return MailFacts(mail.key, mail.locale, *told, Place(mail.file, 1, 1))
 
 
 def _compiled(
-    workspace: Workspace, mails: MailSources, folder: Path | None
+    workspace: Workspace, mails: MailSources, folder: Path | None, keep: MailKeep
 ) -> tuple[dict[tuple[str, str], CompiledMail], list[Problem]]:
     compiled: dict[tuple[str, str], CompiledMail] = {}
     problems: list[Problem] = []
     for (key, locale), mail in sorted(mails.mails.items()):
-        made = compile_mail(mail, mails.layouts, _options(workspace, mail, folder))
+        made = _made(mail, mails.layouts, _options(workspace, mail, folder), keep)
         if isinstance(made, Refused):
             problems += made.problems
         else:
             problems += made.findings
             compiled[key, locale] = made
     for key in sorted({key for key, _ in mails.mails}):
-        problems += differing_twins(mails.twins(key), mails.layouts)
+        twins = mails.twins(key)
+        problems += keep.twins(twins, partial(differing_twins, twins, mails.layouts))
     return compiled, problems
+
+
+def _made(mail: MailSource, layouts: Layouts, options: PublishOptions, keep: MailKeep) -> CompiledMail | Refused:
+    """The mail compiled, or as it was kept from when the very same was."""
+    key = keep.key(mail, options)
+    known = keep.get(key)
+    if known is not None:
+        return known
+    made = compile_mail(mail, layouts, options)
+    if not isinstance(made, Refused):
+        keep.put(key, made)
+    return made
 
 
 def _options(workspace: Workspace, mail: MailSource, folder: Path | None) -> PublishOptions:

@@ -124,7 +124,7 @@ class _Own:
             row = store.account(session, mine.account_id)
             sessions = store.sessions_of(session, mine.account_id, world.wall())
             left = store.recovery_codes_left(session, mine.account_id)
-        return render_template("dashboard/me.html", row=row, sessions=sessions, left=left, here=mine.session)
+        return render_template("dashboard/me.html", row=row, sessions=sessions, left=left, current=mine.session)
 
     def password(self) -> ResponseReturnValue:
         world, given = self.parts.world, request.form

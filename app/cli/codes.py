@@ -51,7 +51,8 @@ def import_(pool: str, file: Path, as_json: bool) -> None:
 
 def _import(world: World, live: list[Offer], pool: str, file: Path) -> Imported:
     try:
-        total = sum(1 for _ in file.open("rb"))
+        with file.open("rb") as raw:
+            total = sum(1 for _ in raw)
         with file.open(encoding="utf-8-sig") as lines, _progress() as progress:
             task = progress.add_task(pool, total=total)
             return import_codes(world, live, pool, lines, lambda done: progress.update(task, completed=done.read))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from app.actions.shelf import Shelved
-from app.actions.signup import BoxTouch, counts_of
+from app.actions.signup import TICKET_FOR, BoxTouch, counts_of
 from app.actions.track.rows import Row, Taken, sound
 from app.actions.track.telling import kinds_of, typed_field
 from app.core.address import provider
@@ -91,6 +91,8 @@ class _Whose:
     address: str
     mail: Mailed | None = None
     is_proven: bool = True
+    said_at: Instant = 0
+    """When the box gave the token: she typed the address in this browser then, whenever its script tells us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,18 +145,18 @@ class _Known:
             return _Whose(mail.subscriber_id, mail.address, mail) if mail and not mail.is_team else None
         given = self.links.read_identity(page.identity, fact.at)
         person = self.people.get(given.person) if isinstance(given, Pass) else None
-        if person is None:
+        if person is None or not isinstance(given, Pass):
             return None
         browser = self.browsers.get(page.visitor)
         is_proven = browser is not None and browser.state == PROVEN and browser.subscriber_id == person[0]
-        return _Whose(*person, is_proven=is_proven)
+        return _Whose(*person, is_proven=is_proven, said_at=given.until - TICKET_FOR)
 
     def claim(self, fact: Fact, page: PageFact) -> Linked | None:
         """A browser that agreed to be remembered says whose it is; only a later confirmation proves it."""
         whose = self.whose(fact, page)
         if whose is None or whose.mail is not None or whose.is_proven or not page.visitor:
             return None
-        return Linked(page.visitor[:64], whose.subscriber_id, BY_BOX, CLAIMED, fact.at)
+        return Linked(page.visitor[:64], whose.subscriber_id, BY_BOX, CLAIMED, whose.said_at)
 
     def _keeping(self, whose: _Whose | None) -> Keeping:
         rules = self.site.tracking

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from app.actions.answers import looks_like_a_link
 from app.actions.limits import Claim, Limits, Silent, TooMany, Work, take
+from app.actions.referrals import friend_confirmed
 from app.actions.shelf import Shelved
 from app.core.boxes import Box, OptIn, TrackingConsent
 from app.core.facts import NO_FIELDS, Fact, FactKind, Fields
@@ -192,6 +193,8 @@ class _Taking:
         signups.put_attributes(self.session, row.id, self.given.answers, self.now)
         fact = Fact(self.world.new_id(), FactKind.CONFIRMED, self.now, name=self.given.box.key)
         record_facts(self.session, row.id, (fact,), self.now)
+        if self.given.visit.friend:
+            friend_confirmed(self.world, self.session, row, self.given.visit.friend)
         deliver(self.world, self.session, row, self.given.box, signup)
 
     def _count(self, metric: str) -> None:

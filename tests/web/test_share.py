@@ -57,6 +57,14 @@ def test_a_friend_counts_once_she_confirmed_and_stayed_a_day(site: Desk) -> None
     assert site.person(BOB).is_referred
 
 
+def test_a_friend_counts_who_came_by_a_box_that_asks_no_confirmation(site: Desk) -> None:
+    token = site.world.links.referral_token(site.person(ALICE).public_id)
+    site.sign_up(BOB, "single", pv_friend=token)
+    site.clock.advance(DAY)
+    settle_due(site.world)
+    assert milestones(site) == [1]
+
+
 def test_each_friend_has_her_own_number(site: Desk) -> None:
     for name in ("bob", "carol", "dora"):
         friend(site, f"{name}@example.org")

@@ -66,11 +66,12 @@ START = at_local(date(2026, 11, 1), Clock(10), zone_of("Asia/Tehran", "UTC"))
 
 
 def book(*campaigns: str, site: str = SITE, ladder: str = LADDER, service: tuple[str, ...] = ()) -> Book:
-    """The book of these campaign files. Every mail they name exists."""
+    """The book of these files, campaigns and offers. Every mail they name exists."""
     sources = {"campaigns/site.yaml": site, "campaigns/ladder.yaml": ladder, "campaigns/boxes/book.yaml": BOX}
     for text in campaigns:
         key = text.strip().splitlines()[0].partition(":")[2].strip()
-        sources[f"campaigns/{key}.yaml"] = text
+        folder = "offers/" if text.lstrip().startswith("offer:") else ""
+        sources[f"campaigns/{folder}{key}.yaml"] = text
     for name in ("a", "b", "c", "d", "thanks", "team", "system/confirm"):
         sources[f"email_templates/{name}.md"] = "---\nsubject: x\n---\nx"
     workspace, problems = read(sources)

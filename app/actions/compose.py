@@ -9,6 +9,7 @@ import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from sqlalchemy.orm import Session
 
@@ -62,8 +63,14 @@ class MailShelf:
 
     def version(self, session: Session, version_id: int) -> CompiledMail:
         if version_id not in self._compiled:
-            self._compiled[version_id] = from_plain(json.loads(store.compiled(session, version_id)))
+            self._compiled[version_id] = _unpacked(store.compiled(session, version_id))
         return self._compiled[version_id]
+
+
+@lru_cache(maxsize=512)
+def _unpacked(text: str) -> CompiledMail:
+    """The stored form read back: the same text is the same mail, whichever database it lay in."""
+    return from_plain(json.loads(text))
 
 
 def _best(versions: Mapping[str, int], locale: str, locales: tuple[str, ...]) -> int | None:

@@ -36,7 +36,7 @@ def works(world: World, shelf: Shelf, spool: Path, node: str) -> tuple[TrackWork
     reader = SpoolReader(spool)
     return (
         TrackWork("ingest", BEAT, lambda: ingest_all(world, shelf, reader, node)),
-        TrackWork("judge", BEAT, lambda: judge_all(world, shelf)),
+        TrackWork("judge", BEAT / 2, lambda: judge_all(world, shelf)),
         TrackWork("merge_visitors", 1, lambda: merge_confirmed(world)),
         TrackWork("prove_counters", 86_400, lambda: _prove(world)),
     )

@@ -29,8 +29,8 @@ def start_clock(alice: Life, ends_at: int) -> None:
 
 def test_a_wait_ends_so_long_before_the_end_of_the_offer() -> None:
     alice = life(STEPS, PersonalEnd(5, Clock(21, 0)))
-    alice.sign_up()
     start_clock(alice, START + 5 * DAY)
+    alice.sign_up()
     alice.pass_time(4 * DAY - HOUR)
     assert alice.mails == ["a"]
     alice.pass_time(2 * HOUR)

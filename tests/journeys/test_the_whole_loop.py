@@ -74,6 +74,8 @@ def sign_up(page: Page, house: Running, language: str, address: str) -> None:
         tick.check()
     page.wait_for_timeout(2_100)  # a form sent sooner than after two seconds is taken for a machine's
     page.locator("form button[type=submit]").click()
+    page.locator("input[type=email]").wait_for(state="hidden")  # the box has thanked her
+    page.wait_for_timeout(500)
 
 
 @pytest.mark.parametrize("language", ["en", "fa"])

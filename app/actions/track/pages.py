@@ -19,7 +19,7 @@ from app.actions.track.rows import Row, Taken, sound
 from app.actions.track.telling import kinds_of, typed_field
 from app.core.address import provider
 from app.core.facts import Value
-from app.core.instants import Instant
+from app.core.instants import SECOND, Instant
 from app.core.site import EventType, Site
 from app.core.tracked import Keeping, judge_visit, keeping
 from app.core.verdicts import RULES, classify_agent
@@ -149,7 +149,7 @@ class _Known:
             return None
         browser = self.browsers.get(page.visitor)
         is_proven = browser is not None and browser.state == PROVEN and browser.subscriber_id == person[0]
-        return _Whose(*person, is_proven=is_proven, said_at=given.until - TICKET_FOR)
+        return _Whose(*person, is_proven=is_proven, said_at=given.until - TICKET_FOR - SECOND)  # tokens round up
 
     def claim(self, fact: Fact, page: PageFact) -> Linked | None:
         """A browser that agreed to be remembered says whose it is; only a later confirmation proves it."""

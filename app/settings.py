@@ -28,6 +28,15 @@ class SettingsError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class DkimKey:
+    """A signing key by where it lies: a file, or an environment variable whose name begins with PARVAR_."""
+
+    domain: str
+    selector: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What an installation is told from outside. Paths are absolute; URLs have no slash at the end."""
 
@@ -48,6 +57,8 @@ class Settings:
     web_threads: int = 32
     trusted_proxies: tuple[str, ...] = ()
     bounce_domain: str = ""
+    dkim: tuple[DkimKey, ...] = ()
+    """Keys that sign; while keys change there are two selectors for a few days."""
     uncertain: str = "hold"
     """What becomes of mails whose fate is unknown: `hold` or `resend` (once, same Message-ID)."""
     journal_window: int = 16
@@ -87,6 +98,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         web_threads=reader.take("WEB_THREADS", "32", _number(1, 512)),
         trusted_proxies=reader.take("TRUSTED_PROXIES", "", _networks),
         bounce_domain=reader.take("BOUNCE_DOMAIN", "", str),
+        dkim=reader.take("DKIM", "", _dkim),
         uncertain=reader.take("UNCERTAIN", "hold", _one_of("hold", "resend")),
         journal_window=reader.take("JOURNAL_WINDOW", "16", _number(1, 16)),
         claim=reader.take("CLAIM", "100", _number(1, 100)),
@@ -154,6 +166,18 @@ def _url(text: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise ValueError(f"{text!r} is not an address such as https://mail.example.com")
     return text.rstrip("/")
+
+
+def _dkim(text: str) -> tuple[DkimKey, ...]:
+    return tuple(_dkim_key(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _dkim_key(text: str) -> DkimKey:
+    domain, _, rest = text.partition(":")
+    selector, _, place = rest.partition(":")
+    if not (domain and selector and place):
+        raise ValueError(f"{text!r} is not domain:selector:place, such as example.com:s2026:/etc/parvar/dkim.pem")
+    return DkimKey(domain, selector, place)
 
 
 def _number(low: int, high: int) -> Callable[[str], int]:

@@ -159,9 +159,16 @@ def _made(mail: MailSource, layouts: Layouts, options: PublishOptions, keep: Mai
 def _options(workspace: Workspace, mail: MailSource, folder: Path | None) -> PublishOptions:
     site = workspace.site
     content = {key: content_values(piece, site, mail.locale) for key, piece in workspace.content.items()}
-    facts, names = SiteFacts(site.url, content or None), names_for(workspace, mail.key)
-    options = PublishOptions(facts, utm_rule(site), names=names)
+    facts = SiteFacts(site.url, content or None, is_notice(workspace, mail.key))
+    options = PublishOptions(facts, utm_rule(site), names=names_for(workspace, mail.key))
     return options if folder is None else replace(options, files=_reader(folder))
+
+
+def is_notice(workspace: Workspace, mail: str) -> bool:
+    """Whether a mail goes to the site's own people and to nobody else."""
+    steps = [step for campaign in workspace.campaigns.values() for step in campaign.steps()]
+    told = [isinstance(step, Notify) for step in steps if getattr(step, "mail", "") == mail]
+    return all(told) if told else mail.removeprefix("system/") in NOTICES
 
 
 def utm_rule(site: Site) -> UtmRule:

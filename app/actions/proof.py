@@ -126,7 +126,9 @@ def _missing(workspace: Workspace, wanted: Wanted) -> str:
 def _findings(inspection: Inspection, workspace: Workspace, key: str, mail: CompiledMail | None) -> tuple[Problem, ...]:
     paths = workspace.mails.get(key, {})
     shown = set(paths.values()) if mail is None else {paths.get(mail.locale, "")}
-    return tuple(problem for problem in inspection.problems if problem.file in shown)
+    return tuple(
+        problem for problem in inspection.problems if problem.file in shown or (mail is None and problem.is_error)
+    )
 
 
 def _person(workspace: Workspace, wanted: Wanted) -> Person | None:

@@ -9,6 +9,7 @@ import os
 import sys
 import time
 import webbrowser
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import gettempdir
@@ -23,10 +24,12 @@ from app.core.calendar import parse_date
 from app.core.instants import Instant
 from app.core.windows import Clock, at_local, zone_of
 from app.files.sources import load
+from app.mail.dkim import Signer, sign
 from app.mail.smtp_simple import SimpleTransport
 from app.mail.smtp_url import SmtpRelay
 from app.mail.transports import Envelope, MessageKey, Sent, send_all
 from app.main import build_world, today, wall
+from app.worker.signing import signers_of
 from app.worker.working import relays_of
 from app.world import World
 
@@ -159,7 +162,8 @@ def _send(request: Request, addresses: tuple[str, ...]) -> bool:
     if not relays:
         raise click.ClickException(_EMPTY)
     transport, world = SimpleTransport(relays[0]), build_world(settings)
-    gone = [_send_one(transport, _made(_to(request, address), world), address) for address in addresses]
+    signers = signers_of(settings.dkim)
+    gone = [_send_one(transport, signers, _made(_to(request, address), world), address) for address in addresses]
     return all(gone)
 
 
@@ -167,13 +171,13 @@ def _to(request: Request, address: str) -> Request:
     return replace(request, wanted=replace(request.wanted, address=address))
 
 
-def _send_one(transport: SimpleTransport, made: Proof | NoProof, address: str) -> bool:
+def _send_one(transport: SimpleTransport, signers: Sequence[Signer], made: Proof | NoProof, address: str) -> bool:
     if isinstance(made, NoProof):
         _complain(made)
         return False
-    message = made.message
-    key = MessageKey(0, 1)
-    envelope = Envelope(key, message.envelope_from, message.envelope_to, lambda: message.data)
+    message, key = made.message, MessageKey(0, 1)
+    body = sign(message.data, signers, wall()) if signers else message.data
+    envelope = Envelope(key, message.envelope_from, message.envelope_to, lambda: body)
     outcome = send_all(transport, [envelope])[key]
     if isinstance(outcome, Sent):
         click.echo(f"sent     {address} by {transport.name}")

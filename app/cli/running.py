@@ -50,12 +50,17 @@ def _prepare(settings: Settings) -> None:
 
 
 def _check_relays(settings: Settings) -> None:
+    from app.worker.signing import signers_of
     from app.worker.working import open_relays
 
     try:
         open_relays(settings.smtp_url, settings.data / "inbox").close()
     except ValueError as error:
         raise click.ClickException(f"PARVAR_SMTP_URL: {error}") from error
+    try:
+        signers_of(settings.dkim)
+    except ValueError as error:
+        raise click.ClickException(f"PARVAR_DKIM: {error}") from error
 
 
 @click.command()

@@ -49,11 +49,12 @@ class SiteFacts:
     """What is known about the site when a mail is published.
 
     `content` holds the site's products, testimonials and so on by key, texts in the mail's language; None means that
-    nobody asked for them, and their blocks stay empty.
+    nobody asked for them, and their blocks stay empty. `is_notice`: the mail goes to the site's own people.
     """
 
     site_url: str = ""
     content: Mapping[str, Values] | None = None
+    is_notice: bool = False
 
 
 NO_FACTS = SiteFacts()

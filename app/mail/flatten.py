@@ -150,6 +150,7 @@ class _Flattener:
     def _flags(self) -> dict[str, bool]:
         return {
             "is_service": self.mail.is_service,
+            "is_notice": self.facts.is_notice,
             "is_rtl": self.mail.direction == "rtl",
             "has_preheader": self.mail.front.preheader is not None,
         }

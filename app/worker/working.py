@@ -33,6 +33,7 @@ from app.mail.smtp_relays import open_transport
 from app.mail.smtp_url import FileRelay, Relay, RelayFaults, SmtpRelay, parse_relays
 from app.mail.transports import Transport
 from app.worker.clock import Clock, Work
+from app.worker.signing import signers_of
 from app.world import World
 
 log = structlog.get_logger()
@@ -76,7 +77,8 @@ def open_workshop(world: World) -> Workshop:
     settings = JournalSettings(window=world.settings.journal_window, connections=2 * _connections(relays))
     journal = Journal(path, folder.owner, boot, settings)
     paces = Paces(shipped_lanes(), lambda: int.from_bytes(world.new_id()[:4], "big") / 2**32)
-    post = Post(world, Shelf(world.secret), journal, str(folder.owner), paces)
+    signers = signers_of(world.settings.dkim)
+    post = Post(world, Shelf(world.secret), journal, str(folder.owner), paces, signers=signers)
     service = Courier(post, open_transport(relays, world.monotonic), _SERVICE, _SERVICE_SLOTS)
     return Workshop(post, folder, service, Courier(post, open_transport(relays, world.monotonic), _MARKETING))
 

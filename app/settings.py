@@ -67,6 +67,10 @@ class Settings:
     event_retention: Span = 730 * DAY
     grace: Span = 3 * SECOND
     """How long a click waits for its verdict."""
+    bounce_mailbox: str = field(default="", repr=False)
+    """Where bounces and replies are fetched from: imaps://user:password@host/folder or pop3s://…"""
+    hooks: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Provider → how it proves itself: a secret or key; for `ses` the one topic that may speak."""
     demo: bool = False
     log_format: str = "console"
 
@@ -104,6 +108,8 @@ def read(environ: Mapping[str, str]) -> Settings:
         claim=reader.take("CLAIM", "100", _number(1, 100)),
         event_retention=reader.take("EVENT_RETENTION_DAYS", "730", _number(1, 36500)) * DAY,
         grace=reader.take("GRACE_SECONDS", "3", _number(0, 3600)) * SECOND,
+        bounce_mailbox=reader.take("BOUNCE_MAILBOX", "", str),
+        hooks=reader.take("HOOKS", "", _pairs),
         demo=reader.take("DEMO", "0", _one_of("0", "1")) == "1",
         log_format=reader.take("LOG_FORMAT", "console", _one_of("console", "json")),
     )
@@ -196,6 +202,21 @@ def _one_of(*words: str) -> Callable[[str], str]:
         return text
 
     return read_word
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _pairs(text: str) -> Mapping[str, str]:
+    """`name=value` with commas between; a value may hold any character but a comma."""
+    found = {}
+    for part in _words(text):
+        name, mark, value = part.partition("=")
+        if not mark or not value.strip():
+            raise ValueError("write provider=secret, with commas between several")
+        found[name.strip()] = value.strip()
+    return found
 
 
 def _networks(text: str) -> tuple[str, ...]:

@@ -18,7 +18,9 @@ from app.core.facts import Fact, FactKind
 from app.core.instants import DAY, Instant, Span
 from app.core.person import MailClass, MessageState
 from app.core.subscriber import SubscriberState
+from app.mail.inbound import read_mail
 from app.mail.inbound_event import InboundEvent, InboundKind
+from app.mail.inbound_mailbox import Mailbox, Polled, poll
 from app.mail.replies import ReplyClass
 from app.store import claims, returns, signups
 from app.store.events import announce, fact_row, record
@@ -99,6 +101,18 @@ def take_in(world: World, events: tuple[InboundEvent, ...]) -> int:
     now = world.now()
     with world.transaction("write") as session:
         return sum(_Incoming(world, session, event, now).act() for event in events)
+
+
+def poll_mailbox(world: World, mailbox: Mailbox) -> Polled:
+    """Fetch what came back by mail; nothing is marked or deleted there before it is kept here."""
+    polled = poll(mailbox, lambda raw: _keep_mail(world, raw))
+    if polled.fault:
+        log.warning("bounce_mailbox", fault=polled.fault, stored=polled.stored)
+    return polled
+
+
+def _keep_mail(world: World, raw: bytes) -> None:
+    take_in(world, read_mail(raw))
 
 
 class _Incoming:

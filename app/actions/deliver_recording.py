@@ -6,6 +6,7 @@ number. Must not talk to a network.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,7 +21,7 @@ from app.actions.outcomes import Verdict, again_at
 from app.core.instants import DAY, Instant
 from app.core.person import MailClass, MessageState
 from app.mail.lanes import Trying
-from app.store import bodies, claims, people
+from app.store import alarms, bodies, claims, people
 from app.store.claims import Attempt, Claim, Settled, Settlement
 from app.store.letters import Letter
 
@@ -48,6 +49,7 @@ def record(post: Post, ended: Sequence[Ended]) -> None:
         )
         _keep(session, known, changed, now)
         _hold(post, session, known, changed, now)
+        _count(session, known, changed, now)
         over = {each.subscriber_id for each in changed if each.state is not MessageState.WAITING}
         people.wake(session, over, now)
         if back:
@@ -127,6 +129,20 @@ def _hold(post: Post, session: Session, known: Sequence[_Known], changed: Sequen
         if verdict.suppresses or verdict.is_soft or is_given_up:
             held = Held(letter.subscriber_id, letter.address_key, letter.id, verdict.reason, verdict.reply, letter.mail)
             hold_against(post.world, session, held, now)
+
+
+def _count(session: Session, known: Sequence[_Known], changed: Sequence[Settled], now: Instant) -> None:
+    """The day's counters, which breakers look at."""
+    states = {each.id: each.state for each in changed}
+    found: Counter[tuple[str, str]] = Counter()
+    for each in known:
+        letter, state = each.ended.letter, states.get(each.ended.letter.id)
+        if letter.mail_class is MailClass.MARKETING and letter.campaign and state in _COUNTED:
+            found[letter.campaign, "sent" if state is MessageState.SENT else each.verdict.reason] += 1
+    alarms.count_mails(session, found, now)
+
+
+_COUNTED = frozenset((MessageState.SENT, MessageState.REFUSED))
 
 
 def _log_late(known: Sequence[_Known], changed: Sequence[Settled]) -> None:

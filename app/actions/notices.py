@@ -23,6 +23,7 @@ log = structlog.get_logger()
 NOTICES: Mapping[str, tuple[str, ...]] = {
     "codes-low": ("pool", "offer", "free"),
     "codes-empty": ("pool", "offer", "free"),
+    "sending-stopped": ("campaign", "what", "number", "sent", "share", "most"),
 }
 """What is told, as the mail `system/<name>`, with the words it may use as `notice.…`."""
 

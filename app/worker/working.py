@@ -16,6 +16,8 @@ import structlog
 
 from app.actions import referrals, track
 from app.actions.advance import drain
+from app.actions.bounces import poll_mailbox
+from app.actions.breakers import watch
 from app.actions.deliver import LEASE, Courier, Post
 from app.actions.nightly import keep_house
 from app.actions.pace import Paces
@@ -27,6 +29,7 @@ from app.actions.timemachine import walk
 from app.core.person import MailClass
 from app.disk.folder import NodeFolder, boot_identity, hold_folder
 from app.disk.journal import Journal, JournalSettings
+from app.mail.inbound_mailbox import Mailbox, parse_mailbox
 from app.mail.lanes import shipped_lanes
 from app.mail.smtp import SmtpTransport
 from app.mail.smtp_relays import open_transport
@@ -105,7 +108,7 @@ def open_relays(smtp_url: str, inbox: Path) -> Transport:
 def works_of(shop: Workshop) -> tuple[Work, ...]:
     """What the clock drives, and how often it is looked for."""
     world, shelf, owner = shop.post.world, shop.post.shelf, shop.folder.owner
-    works = (
+    works: tuple[Work, ...] = (
         Work("waking", 1, lambda: wake_concerned(world, shelf)),
         Work("advance", 0.5, lambda: drain(world, shelf)),
         Work("service_mail", 0.25, shop.service.deliver),
@@ -113,9 +116,12 @@ def works_of(shop: Workshop) -> tuple[Work, ...]:
         Work("warmth", 15, lambda: keep_warm(shop.service.transport)),
         Work("leases", 30, lambda: keep_leases(shop)),
         Work("sweep", 30, lambda: expire_leases(world)),
+        Work("breakers", 30, lambda: watch(world, shelf)),
         Work("heartbeat", 2, lambda: beat(world, owner.node)),
         Work("nightly", 6 * 3600, lambda: keep_house(world, shelf)),
     )
+    if mailbox := mailbox_of(world.settings.bounce_mailbox):
+        works = (*works, Work("bounce_mailbox", 60, lambda: poll_mailbox(world, mailbox)))
     demo = (Work("time_machine", 0.2, lambda: walk(world, shelf)),) if world.settings.demo else ()
     tracking = (Work(*each) for each in track.works(world, shelf, world.settings.data / "spool", owner.node))
     friends = (
@@ -123,6 +129,16 @@ def works_of(shop: Workshop) -> tuple[Work, ...]:
         Work("referrals_taken_back", 60, lambda: referrals.withdraw_complaints(world)),
     )
     return (*works, *tracking, *friends, *demo)
+
+
+def mailbox_of(url: str) -> Mailbox | None:
+    """The bounce mailbox of the setting, None without one. Raises ValueError."""
+    if not url:
+        return None
+    mailbox = parse_mailbox(url)
+    if isinstance(mailbox, tuple):
+        raise ValueError("; ".join(mailbox))
+    return mailbox
 
 
 def keep_leases(shop: Workshop) -> None:

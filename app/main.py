@@ -104,11 +104,10 @@ def create_app(world: World) -> WSGIApplication:
     magnets = (settings.data / "magnets", settings.campaigns / "magnets", EXAMPLES / "campaigns" / "magnets")
     pages = create_pages(Parts(world, shelf, networks, spool, magnets=magnets))
     destinations = Destinations(settings.data / "links", lambda version: _targets(world, version), world.wall)
-    own = tuple(sorted(_origins(world, shelf)))
-    parts = EdgeParts(
-        world.links, spool, destinations, networks, _site_url(world, shelf), world.wall, world.new_id, own
-    )
     origins = Origins(lambda: _origins(world, shelf), world.wall)
+    parts = EdgeParts(
+        world.links, spool, destinations, networks, _site_url(world, shelf), world.wall, world.new_id, origins
+    )
     return Edge(parts, Beacon(BeaconParts(spool, networks, origins, world.wall, world.new_id), pages))
 
 

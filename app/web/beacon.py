@@ -41,7 +41,7 @@ class Origins:
         self._again_at = 0
         self.refresh()
 
-    def __contains__(self, origin: str) -> bool:
+    def __contains__(self, origin: object) -> bool:
         if self._wall() >= self._again_at:
             self._again_at = self._wall() + LOOK_EVERY
             threading.Thread(target=self.refresh, name="origins", daemon=True).start()

@@ -4,7 +4,7 @@ Owns those three answers; a fact is durable before its reply, and a reply never 
 Must not know the database, judge who clicked, or lead anywhere that was not stored or signed.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -72,7 +72,7 @@ class EdgeParts:
     site_url: str
     wall: Callable[[], Instant]
     new_id: Callable[[], bytes]
-    own: tuple[str, ...] = ()
+    own: Container[str] = ()
 
 
 class Asked(NamedTuple):
@@ -132,8 +132,7 @@ class Answers:
 
     def _told_apart(self, where: str, token: str) -> str:
         """The address with the mail's token behind it, when it leads to a page of ours."""
-        is_own = any(where == own or where.startswith((f"{own}/", f"{own}?")) for own in self._parts.own)
-        return f"{where}#pv={token}" if is_own and "#" not in where else where
+        return f"{where}#pv={token}" if "#" not in where and _origin(where) in self._parts.own else where
 
     def _open(self, asked: Asked) -> Reply:
         """Always the picture: a broken one in a mail helps nobody."""
@@ -208,6 +207,11 @@ def _asked(path: str, environ: "WSGIEnvironment") -> Asked:
         get("HTTP_ACCEPT_LANGUAGE", ""),
         "".join([get(header, "") for header in _PREFETCH]),
     )
+
+
+def _origin(where: str) -> str:
+    scheme, _, rest = where.partition("://")
+    return f"{scheme}://{rest.partition('/')[0].partition('?')[0]}".lower()
 
 
 def _link_number(text: str) -> int | None:

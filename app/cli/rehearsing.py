@@ -5,63 +5,190 @@ Owns the words and the order of the output. Must not run anything itself.
 
 from __future__ import annotations
 
+import json
+import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
 
 import click
+import structlog
 from rich.console import Console
+from rich.text import Text
 
 from app.actions.inspect import Inspection, inspect_folder
 from app.actions.rehearse import Failure, Rehearsal, rehearse
+from app.actions.rehearse.covering import Covered, coverage, whole
+from app.actions.rehearse.telling import Account, Happened, account
 from app.cli.files import print_problems
+from app.core.campaign import Campaign
+from app.core.explaining.english import at_line
 from app.core.scenario import Scenario
 from app.core.windows import local
 from app.main import today
 
-_LINES = 12
-"""So many lines of what happened are shown with a failure."""
+_WIDTH = 84
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One scenario with how long it took, in seconds."""
+
+    rehearsal: Rehearsal
+    seconds: float
 
 
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
 @click.option("-k", "only", default="", help="Run scenarios whose name or title holds this text.")
-def test(folder: Path, only: str) -> None:
+@click.option("--cover", type=click.FloatRange(0, 100), help="Fail when less of all steps and branches is walked (%).")
+@click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write the results as JUnit XML.")
+@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+def test(folder: Path, only: str, cover: float | None, junit: Path | None, as_json: bool) -> None:
     """Run the scenarios below FOLDER on a virtual clock, with the real engine, store and mails.
 
-    Exit code 1 when a scenario fails or the files have errors.
+    Exit code 1 when a scenario fails, too little is walked, or the files have errors.
     """
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     inspection = inspect_folder(folder, today())
     if inspection.workspace is None or inspection.errors:
         print_problems(inspection.errors)
         sys.exit(1)
+    campaigns = inspection.workspace.campaigns
     wanted = [s for s in inspection.workspace.scenarios if only in s.key or only in s.title]
     began = time.perf_counter()
-    rehearsals = _run(inspection, wanted, folder)
-    failed = sum(not rehearsal.has_passed for rehearsal in rehearsals)
-    console = Console(highlight=False)
-    console.print(f"{len(rehearsals) - failed} passed, {failed} failed · {time.perf_counter() - began:.1f} s")
-    sys.exit(1 if failed else 0)
+    told = _run(inspection, wanted, folder, is_quiet=as_json)
+    covered = coverage(campaigns.values(), [each.rehearsal for each in told])
+    failed = sum(not each.rehearsal.has_passed for each in told)
+    if junit:
+        junit.write_bytes(junit_xml(told, campaigns))
+    if as_json:
+        click.echo(json.dumps(plain(told, covered), ensure_ascii=False, indent=1))
+    else:
+        _print_sum(Console(highlight=False, soft_wrap=True), told, covered, time.perf_counter() - began)
+    too_little = cover is not None and whole(covered) * 100 < cover
+    if too_little:
+        click.echo(f"walked {whole(covered):.1%}, wanted {cover:.0f}%", err=True)
+    sys.exit(1 if failed or too_little else 0)
 
 
-def _run(inspection: Inspection, scenarios: Sequence[Scenario], folder: Path) -> list[Rehearsal]:
-    console = Console(highlight=False, soft_wrap=True)
+def _run(inspection: Inspection, scenarios: Sequence[Scenario], folder: Path, *, is_quiet: bool) -> list[Told]:
+    console = Console(highlight=False, soft_wrap=True, quiet=is_quiet)
+    campaigns = inspection.workspace.campaigns if inspection.workspace else {}
     done = []
     for scenario in scenarios:
+        began = time.perf_counter()
         rehearsal = rehearse(inspection, scenario, lambda name: inspect_folder(folder / name, today()))
+        done.append(Told(rehearsal, time.perf_counter() - began))
         if rehearsal.failure:
-            _print_failure(console, rehearsal, rehearsal.failure)
+            _print_failure(console, rehearsal, rehearsal.failure, campaigns)
         else:
-            console.print(f"[green]✓[/green] {scenario.title}  [dim]{scenario.key}[/dim]")
-        done.append(rehearsal)
+            console.print(Text.assemble(("✓ ", "green"), scenario.title, (f"  {scenario.key}", "dim")))
     return done
 
 
-def _print_failure(console: Console, rehearsal: Rehearsal, failure: Failure) -> None:
-    console.print(f"[red]✗[/red] {rehearsal.scenario.title}        [dim]{failure.place}[/dim]")
-    console.print(f"    wanted   {failure.wanted} · got {failure.got}")
-    for line in rehearsal.told[-_LINES:]:
-        seen = ", ".join(f"{key} {value}" for key, value in line.seen.items() if value not in ("", None))
-        when = f"{local(line.at, rehearsal.zone):%a %-d %b %H:%M}"
-        console.print(f"    {when}   {line.campaign} {line.step}  {line.code}  [dim]{seen}[/dim]", markup=True)
+# ── A failure ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _print_failure(console: Console, rehearsal: Rehearsal, failure: Failure, campaigns: Mapping[str, Campaign]) -> None:
+    for number, line in enumerate(failure_lines(rehearsal, failure, account(rehearsal, campaigns))):
+        console.print(Text(line, style="red" if not number else "bold" if "▸" in line else ""))
+
+
+def failure_lines(rehearsal: Rehearsal, failure: Failure, told: Account) -> list[str]:
+    """Where it failed, what was wanted and got, the time line with its turn, why, and what to change."""
+    lines = [_placed(f"✗ {rehearsal.scenario.title}", str(failure.place))]
+    lines.append(f"    wanted   {failure.wanted} · got {failure.got}")
+    day = ""
+    for happened in told.lines:
+        lines.append(_line(rehearsal, happened, day))
+        day = _day(rehearsal, happened)
+    hints = [f"why  {told.why}"] if told.why else []
+    hints += [f"fix  {told.fix}"] if told.fix else []
+    return [*lines, f"    {'     '.join(hints)}"] if hints else lines
+
+
+def _day(rehearsal: Rehearsal, happened: Happened) -> str:
+    return f"{local(happened.at, rehearsal.zone):%a %-d %b}"
+
+
+def _line(rehearsal: Rehearsal, happened: Happened, day: str) -> str:
+    """A day is named on its first line."""
+    today_is = _day(rehearsal, happened)
+    date = f"{today_is if today_is != day else '':<11}"
+    mark = "  ▸ " if happened.is_turn else "    "
+    when = f"{mark}{date}{local(happened.at, rehearsal.zone):%H:%M}"
+    return _placed(f"{when}   {happened.what}{f'   {happened.more}' if happened.more else ''}", at_line(happened.place))
+
+
+def _placed(text: str, place: str) -> str:
+    return f"{text:<{_WIDTH}} {place}".rstrip()
+
+
+# ── The sum ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _print_sum(console: Console, told: Sequence[Told], covered: Sequence[Covered], seconds: float) -> None:
+    failed = sum(not each.rehearsal.has_passed for each in told)
+    console.print(f"{len(told) - failed} passed, {failed} failed · {cover_words(covered)} · {seconds:.1f} s")
+
+
+def cover_words(covered: Sequence[Covered]) -> str:
+    """`steps 31 of 33 · branches 14 of 16; never walked: cart.yaml:17 then`, the first few of them."""
+    steps = f"steps {sum(c.steps_walked for c in covered)} of {sum(c.steps for c in covered)}"
+    branches = f"branches {sum(c.branches_walked for c in covered)} of {sum(c.branches for c in covered)}"
+    missed = [f"{at_line(each.place)} {each.branch}".rstrip() for c in covered for each in c.unwalked]
+    more = f" and {len(missed) - 5} more" if len(missed) > 5 else ""
+    return f"{steps} · {branches}" + (f"; never walked: {', '.join(missed[:5])}{more}" if missed else "")
+
+
+def plain(told: Sequence[Told], covered: Sequence[Covered]) -> dict[str, object]:
+    """The results as JSON knows them."""
+    return {
+        "scenarios": [
+            {
+                "key": each.rehearsal.scenario.key,
+                "title": each.rehearsal.scenario.title,
+                "passed": each.rehearsal.has_passed,
+                "seconds": round(each.seconds, 3),
+                "wanted": each.rehearsal.failure.wanted if each.rehearsal.failure else None,
+                "got": each.rehearsal.failure.got if each.rehearsal.failure else None,
+                "place": str(each.rehearsal.failure.place) if each.rehearsal.failure else None,
+            }
+            for each in told
+        ],
+        "coverage": {
+            each.campaign: {
+                "steps": [each.steps_walked, each.steps],
+                "branches": [each.branches_walked, each.branches],
+                "unwalked": [f"{one.place} {one.step} {one.branch}".rstrip() for one in each.unwalked],
+            }
+            for each in covered
+        },
+        "covered": round(whole(covered), 4),
+    }
+
+
+def junit_xml(told: Sequence[Told], campaigns: Mapping[str, Campaign]) -> bytes:
+    """The results as JUnit XML, a suite for each file of scenarios."""
+    root = ElementTree.Element("testsuites", name="parvar")
+    suites: dict[str, ElementTree.Element] = {}
+    for each in told:
+        scenario = each.rehearsal.scenario
+        suite = suites.get(scenario.key)
+        if suite is None:
+            suite = suites[scenario.key] = ElementTree.SubElement(root, "testsuite", name=scenario.key)
+        case = ElementTree.SubElement(
+            suite, "testcase", classname=scenario.key, name=scenario.title, time=f"{each.seconds:.3f}"
+        )
+        failure = each.rehearsal.failure
+        if failure:
+            text = "\n".join(failure_lines(each.rehearsal, failure, account(each.rehearsal, campaigns)))
+            ElementTree.SubElement(case, "failure", message=f"wanted {failure.wanted}, got {failure.got}").text = text
+    for suite in suites.values():
+        suite.set("tests", str(len(suite)))
+        suite.set("failures", str(len(suite.findall("testcase/failure"))))
+    return bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))

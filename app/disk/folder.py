@@ -21,7 +21,7 @@ _NODE_TEXT: Final = re.compile(r"^([0-9a-f]{32}) (\d{1,18})\n$")
 _NETWORK: Final = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "glusterfs", "lustre", "fuse.sshfs", "fuse.s3fs", "davfs")
 
 
-class FolderUnfit(Exception):  # noqa: N818 - says what the folder is
+class FolderUnfit(Exception):
     """The folder cannot serve: not writable, on a network file system, or its identity cannot be read."""
 
 

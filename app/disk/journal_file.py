@@ -21,7 +21,7 @@ _CHUNK: Final = 256 * 1024
 _MAX_RECORD: Final = 1024 * 1024
 
 
-class JournalFull(Exception):  # noqa: N818 - says what the journal is
+class JournalFull(Exception):
     """The journal could not be written (disk full, device gone): nothing more may leave this house."""
 
 

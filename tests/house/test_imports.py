@@ -72,7 +72,7 @@ def test_the_core_imports_the_standard_library_and_itself_only() -> None:
         for module in modules()
         if module.room == "core"
         for name, node in imports(module)
-        if not _within(name, "app.core") and name.split(".")[0] not in sys.stdlib_module_names
+        if not _within(name, "app.core") and name.split(".")[0] not in sys.stdlib_module_names | TYPES_ONLY
     ]
     assert not strayed, "\n".join(strayed)
 
@@ -107,9 +107,14 @@ def test_the_tracking_edge_stands_without_flask_and_without_the_database() -> No
         for module in modules()
         if _within(module.name, "app.web.edge")
         for name, node in imports(module)
-        if not any(_within(name, room) for room in allowed) and name.split(".")[0] not in sys.stdlib_module_names
+        if not any(_within(name, room) for room in allowed)
+        and name.split(".")[0] not in sys.stdlib_module_names | TYPES_ONLY
     ]
     assert not strayed, "\n".join(strayed)
+
+
+TYPES_ONLY = {"_typeshed"}
+"""Names that exist for the type checker alone and are never imported by a running program."""
 
 
 def test_the_map_imports_nothing() -> None:
@@ -129,7 +134,7 @@ def test_every_library_in_use_is_declared() -> None:
         f"{module.at(node)} imports {name}"
         for module in modules()
         for name, node in imports(module)
-        if (top := name.split(".")[0]) not in sys.stdlib_module_names
+        if (top := name.split(".")[0]) not in sys.stdlib_module_names | TYPES_ONLY
         and top != "app"
         and not declared & {_package(home) for home in homes.get(top, [top])}
     }

@@ -28,6 +28,8 @@ COMMANDS = {
     "resume": ("app.cli.publishing", "resume", "Let a paused campaign, or all mail, go on."),
     "stop": ("app.cli.publishing", "stop", "Stop a campaign, or with --all every mail."),
     "backfill": ("app.cli.publishing", "backfill", "Let people into a campaign who qualify already."),
+    "replay": ("app.cli.explaining", "replay_command", "Rebuild lives from stored facts and prove them equal."),
+    "graph": ("app.cli.graphing", "graph", "Draw a campaign, with the people in it and what changed."),
     "explain": ("app.cli.explaining", "explain_command", "Why did, didn't, or when will somebody get a mail."),
     "accounts": ("app.cli.accounts", "accounts", "Let the first owner into the dashboard."),
     "verdicts": ("app.cli.verdicts", "verdicts", "Judge history again, and hold the counters against the facts."),

@@ -14,8 +14,10 @@ from pathlib import Path
 import click
 
 from app.actions.explain import NotKnown, Question, explain
+from app.actions.replay import Replayed, counterfactual, replay, replay_all
 from app.actions.shelf import Shelf
 from app.cli.running import settings_or_exit
+from app.core.book import Book
 from app.core.explaining import lines
 from app.core.instants import Instant, from_datetime
 from app.main import build_world
@@ -58,7 +60,7 @@ def _instant(text: str) -> Instant:
     return from_datetime(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
-def planned_book(world: World, shelf: Shelf, folder: Path):  # type: ignore[no-untyped-def]
+def planned_book(world: World, shelf: Shelf, folder: Path) -> Book:
     """The book the files of a folder would make, with the standings of today."""
     from app.actions.inspect import inspect_folder
     from app.actions.plan import book_ahead
@@ -70,3 +72,72 @@ def planned_book(world: World, shelf: Shelf, folder: Path):  # type: ignore[no-u
     with world.transaction("read") as session:
         shelved = shelf.look(session)
     return book_ahead(world, shelved, inspection)
+
+
+# ── Replay ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@click.command(name="replay")
+@click.argument("address", default="")
+@click.option("--all", "every", is_flag=True, help="Everybody who was ever decided about.")
+@click.option(
+    "--against", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Files of another version."
+)
+@click.option("--days", default=90, show_default=True, help="With --against: how far back.")
+def replay_command(address: str, every: bool, against: Path | None, days: int) -> None:
+    """Rebuild stage, score and runs from the stored facts, and prove them equal to what is stored.
+
+    With --against: what the files of another version would have done with the last days. Nobody is mailed. Exit code 1
+    when something differs, or nobody of that address is known.
+    """
+    world = build_world(settings_or_exit())
+    shelf = Shelf(world.secret)
+    if against is not None:
+        _print_counterfactual(world, shelf, against, days)
+        return
+    if every:
+        sys.exit(1 if _prove_all(world, shelf) else 0)
+    if not address:
+        raise click.UsageError("name an address, or write --all")
+    found = replay(world, shelf, address)
+    if found is None:
+        raise click.ClickException(f"nobody here is {address}")
+    _print_replayed(found)
+    sys.exit(1 if found.differences else 0)
+
+
+def _prove_all(world: World, shelf: Shelf) -> int:
+    """How many lives came out otherwise."""
+    people = wrong = 0
+    for found in replay_all(world, shelf):
+        people += 1
+        if found.differences:
+            wrong += 1
+            _print_replayed(found)
+    click.echo(f"{people - wrong:,} of {people:,} lives proved equal")
+    return wrong
+
+
+def _print_replayed(found: Replayed) -> None:
+    if not found.differences:
+        click.echo(f"✓ {found.address}   {found.decisions:,} decisions made again, all equal")
+        return
+    click.echo(f"✗ {found.address}")
+    for each in found.differences:
+        click.echo(f"    {each.what:<16} stored {each.stored} · rebuilt {each.rebuilt}")
+
+
+def _print_counterfactual(world: World, shelf: Shelf, folder: Path, days: int) -> None:
+    from app.actions.inspect import inspect_folder
+    from app.main import today
+
+    inspection = inspect_folder(folder, today())
+    if inspection.workspace is None or inspection.errors:
+        raise click.ClickException("the files have errors; parvar check names them")
+    made = counterfactual(world, shelf, inspection, days)
+    if made is None:
+        raise click.ClickException("nothing is published yet")
+    click.echo(f"{made.people:,} people · the last {days} days · nobody was mailed")
+    for mail in sorted(made.went.keys() | made.would.keys()):
+        went, would = made.went[mail], made.would[mail]
+        click.echo(f"  {mail:<34} went {went:>7,}   would {would:>7,}   {would - went:+,}")

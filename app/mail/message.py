@@ -374,12 +374,10 @@ class _Lookup:
 def _pixel(tracking: Tracking | None) -> Markup:
     if tracking is None or not tracking.pixel:
         return Markup("")
-    return _PIXEL.format(tracking.pixel)
+    return Markup(f'<img src="{escape(tracking.pixel)}" {_PIXEL}')  # noqa: S704 - escaped
 
 
-_PIXEL = Markup(
-    '<img src="{}" alt="" width="1" height="1" border="0" style="display:block;width:1px;height:1px;border:0">'
-)
+_PIXEL = 'alt="" width="1" height="1" border="0" style="display:block;width:1px;height:1px;border:0">'
 
 
 class _Personal:

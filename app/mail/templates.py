@@ -36,6 +36,8 @@ _PICTURE = Markup(
 )
 
 
+_SHORT, _KEPT = 64, 4096
+"""Texts up to so many characters are kept once they are made ready, so many of them for each locale."""
 _SPECIAL = re.compile("[&<>\"']").search
 
 
@@ -54,6 +56,9 @@ class Formats:
         self.locale = locale
         self.direction = direction(locale)
         self.is_ltr = self.direction == "ltr"
+        # a name stands several times in a mail, and the words of a few thousand people repeat
+        self._short_in_text = lru_cache(maxsize=_KEPT)(self._foreign_in_text)
+        self._short_in_plain = lru_cache(maxsize=_KEPT)(self._foreign_in_plain)
 
     # Where a value stands: in the text of an element, in an attribute, in an address, in the text part.
 
@@ -62,7 +67,7 @@ class Formats:
         if type(value) is str:
             if self.is_ltr and value.isascii() and value.isprintable():
                 return escaped(value)
-            return self._isolated(bidi.clean(value))
+            return self._short_in_text(value) if len(value) <= _SHORT else self._foreign_in_text(value)
         if isinstance(value, Markup):
             return str(value)
         if isinstance(value, Code):
@@ -72,6 +77,12 @@ class Formats:
         if isinstance(value, Picture):
             return str(_PICTURE.format(value.url, value.alt, value.width, value.height))
         return self._isolated(self._plain(value))
+
+    def _foreign_in_text(self, value: str) -> str:
+        return self._isolated(bidi.clean(value))
+
+    def _foreign_in_plain(self, value: str) -> str:
+        return bidi.isolate(bidi.clean_line(value), self.direction)
 
     def _isolated(self, text: str) -> str:
         safe = escaped(text)
@@ -120,7 +131,7 @@ class Formats:
         if type(value) is str:
             if self.is_ltr and value.isascii() and value.isprintable():
                 return value
-            return bidi.isolate(bidi.clean_line(value), self.direction)
+            return self._short_in_plain(value) if len(value) <= _SHORT else self._foreign_in_plain(value)
         if isinstance(value, Markup):
             return bidi.clean_line(value.striptags())
         if isinstance(value, Code):

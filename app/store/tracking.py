@@ -33,7 +33,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.core.instants import DAY, MINUTE, Instant
+from app.core.instants import DAY, MINUTE, SECOND, Instant
 from app.core.person import Bucket, MessageState
 from app.store.base import At, Base, Id, RowId, is_sqlite, table_of, upsert
 from app.store.events import EventRow, NewsRow, PointsRow
@@ -166,8 +166,27 @@ def judge_alone(session: Session) -> None:
 
 def facts_of_mails(session: Session, message_ids: Iterable[int]) -> Sequence[EventRow]:
     """Every open and click of these mails, what they led to on our pages and what was done there, oldest first."""
-    query = select(EventRow).where(_is_one_of((*TOUCHES, "visited", "event")), EventRow.message_id.in_(message_ids))
+    query = select(EventRow).where(_is_one_of(_OF_MAILS), EventRow.message_id.in_(message_ids))
     return session.scalars(query.order_by(EventRow.at, EventRow.fact_id)).all()
+
+
+def facts_until(session: Session, message_id: int, until: Instant) -> Sequence[EventRow]:
+    """The same of one mail, up to an instant."""
+    mine = (EventRow.message_id == message_id) & (EventRow.at <= until)
+    query = select(EventRow).where(_is_one_of(_OF_MAILS), mine)
+    return session.scalars(query.order_by(EventRow.at, EventRow.fact_id)).all()
+
+
+def floods(session: Session, message_ids: Iterable[int], most: int) -> dict[int, Instant]:
+    """Mails with more facts than `most`, and the instant of the last one that is still looked at."""
+    row = EventRow
+    many = select(row.message_id).where(row.message_id.in_(sorted(set(message_ids))))
+    ids = session.scalars(many.group_by(row.message_id).having(func.count() > most)).all()
+    nth = select(row.at).where(row.message_id == bindparam("mail")).order_by(row.at).offset(most - 1).limit(1)
+    return {id_: session.scalars(nth, {"mail": id_}).one() for id_ in ids if id_ is not None}
+
+
+_OF_MAILS = (*TOUCHES, "visited", "event")
 
 
 def _is_one_of(kinds: Sequence[str]) -> ColumnElement[bool]:
@@ -197,25 +216,29 @@ class ClickFrom:
 def clicks_near(session: Session, stretches: Sequence[Near]) -> list[ClickFrom]:
     """Clicks from networks in stretches of time; those whose mail was forgotten are left out.
 
-    Stretches near each other are asked for together, so clicks from a network somewhat outside its own may come too.
+    Of the clicks of one mail from one network within one second the first and the last stand for all, so that a flood
+    costs no more than its seconds. Stretches near each other are asked for together: more than was asked may come.
     """
-    found: dict[tuple[Instant, bytes], ClickFrom] = {}
+    found: set[tuple[int, str, bytes, Instant]] = set()
     clicks = _CLICKS_SQLITE if is_sqlite(session) else _CLICKS
     for networks, since, until in _together(stretches):
         given = {"networks": sorted(networks), "since": since, "until": until}
-        for at, fact_id, message_id, campaign, name, network in session.connection().execute(clicks, given):
-            found[at, fact_id] = ClickFrom(message_id, campaign or f"mail {name}", network, at)
-    return list(found.values())
+        for message_id, campaign, name, network, first, last in session.connection().execute(clicks, given):
+            group = campaign or f"mail {name}"
+            found |= {(message_id, group, network, first), (message_id, group, network, last)}
+    return [ClickFrom(*each) for each in sorted(found)]
 
 
 def _clicks_by(table: str) -> TextualSelect:
     """Written out, for SQLite has to be told by which index."""
     where = "kind = 'clicked' AND network_hash IN :networks AND at BETWEEN :since AND :until AND message_id IS NOT NULL"
-    columns = ("at", "fact_id", "message_id", "campaign", "name", "network_hash")
+    names = ("message_id", "campaign", "name", "network_hash")
+    group = f"{', '.join(names)}, at / {SECOND}"
+    asked = f"SELECT {', '.join(names)}, min(at) AS f, max(at) AS l FROM {table} WHERE {where} GROUP BY {group}"  # noqa: S608
+    given = text(asked).bindparams(bindparam("networks", expanding=True))
     event = table_of(EventRow)
-    asked = text(f"SELECT {', '.join(columns)} FROM {table} WHERE {where}")  # noqa: S608 - names of our own
-    given = asked.bindparams(bindparam("networks", expanding=True))
-    return given.columns(*(column(name, event.c[name].type) for name in columns))
+    plain = (column(name, event.c[name].type) for name in names)
+    return given.columns(*plain, column("f", BigInteger), column("l", BigInteger))
 
 
 _CLICKS = _clicks_by("event")

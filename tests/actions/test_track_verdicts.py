@@ -207,6 +207,21 @@ def test_an_open_before_a_burst_is_a_machines_after_all(house: House) -> None:
     assert prove(house.world, *days(house)) == ()
 
 
+def test_a_flood_on_one_mail_is_a_machines_and_holds_up_nobody(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.actions.track.judging.MOST_FACTS", 10)
+    alice, bob = house.person("alice"), house.person("bob")
+    flooded, other = house.mail(alice), house.mail(bob)
+    house.happen(house.click(flooded, link=1, network=PHONE))
+    for _ in range(5):
+        house.clock.advance(SECOND)
+        house.happen(*(house.click(flooded, link=1, network=PHONE) for _ in range(4)), house.open(other))
+    assert house.verdicts("clicked")[0] == ("human", "plain")
+    assert house.verdicts("clicked").count(("machine", "flood")) == 8
+    assert house.verdicts("opened") == [("human", "plain")] * 5
+    assert prove(house.world, *days(house)) == ()
+    assert recompute(house.world, house.shelf, 0) == 0
+
+
 # ── Properties ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 NETWORKS = (HOME, OFFICE, PHONE)

@@ -21,7 +21,7 @@ from app.actions.track.reading import Delivery, deliveries_of, verdicts_of
 from app.actions.track.visiting import merge_proven
 from app.core.instants import Instant
 from app.core.tracked import is_late
-from app.core.verdicts import CROWD_WINDOW, RULES
+from app.core.verdicts import CROWD_WINDOW, RULES, Verdict
 from app.store import events, tracking
 from app.store.events import EventRow, Judged
 from app.store.ledgers import StepCount, add_counts
@@ -35,6 +35,9 @@ BATCH = 200
 """Facts due that one transaction takes up; their deliveries are judged whole."""
 MAILS = 200
 """Mails one transaction of a recomputation judges."""
+MOST_FACTS = 5_000
+"""Facts of one mail that are judged together; nobody reads a mail so often, and a flood must not hold up the others."""
+FLOOD = "flood"
 LATER_FACT, RECOMPUTE = "later_fact", "recompute"
 
 
@@ -114,13 +117,19 @@ class _Judging:
     def judge(self, due: Sequence[EventRow]) -> int:
         """Judge the deliveries of these facts, and those a click of theirs may make part of a crowd."""
         mails = {row.message_id for row in due if row.message_id is not None}
-        changed = self.judge_mails(mails | self._crowded_with(due))
+        ends = tracking.floods(self.session, mails, MOST_FACTS)
+        flood = [row for row in due if row.message_id in ends and row.at > ends[row.message_id]]
+        changed = self._condemn(flood)
+        rest = [row for row in due if (row.at, row.fact_id) not in changed]
+        changed |= self.judge_mails({row.message_id for row in rest if row.message_id} | self._crowded_with(rest))
         tracking.put_off(self.session, {(row.at, row.fact_id) for row in due} - changed)
         return len(changed)
 
     def judge_mails(self, ids: Iterable[int]) -> set[tuple[Instant, bytes]]:
         """Judge whole deliveries and write down what is different. Returns the facts whose verdict changed."""
-        deliveries = deliveries_of(self.session, sorted(set(ids)))
+        every_id = sorted(set(ids))
+        ends = tracking.floods(self.session, every_id, MOST_FACTS)
+        deliveries = deliveries_of(self.session, every_id, ends)
         lock(self.session, {row.subscriber_id for d in deliveries for row in d.rows if row.subscriber_id is not None})
         verdicts = verdicts_of(self.session, deliveries)
         changes = {d.id: self._changes(d, verdicts[d.id]) for d in deliveries}
@@ -131,6 +140,16 @@ class _Judging:
         every = [change for each in changes.values() for change in each]
         self._write(every, counts)
         return {(change.row.at, change.row.fact_id) for change in every}
+
+    def _condemn(self, rows: Sequence[EventRow]) -> set[tuple[Instant, bytes]]:
+        """What comes of a mail after so many facts is no human's, and is not looked at together with the rest."""
+        counts: Counter[StepCount] = Counter()
+        for row in rows:
+            seen = Seen(row.at, row.kind, Verdict.MACHINE.value, FLOOD, None)
+            counts.update(judged_counts((row.campaign, row.step, row.arm), [seen]))
+        lock(self.session, {row.subscriber_id for row in rows if row.subscriber_id is not None})
+        self._write([Change(row, Verdict.MACHINE.value, FLOOD) for row in rows], counts)
+        return {(row.at, row.fact_id) for row in rows}
 
     def _crowded_with(self, due: Sequence[EventRow]) -> set[int]:
         """Other mails of the same campaigns clicked from the same networks within a minute."""

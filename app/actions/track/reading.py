@@ -13,6 +13,7 @@ from functools import lru_cache
 
 from sqlalchemy.orm import Session
 
+from app.core.instants import Instant
 from app.core.tracked import judge_visit
 from app.core.verdicts import (
     AgentClass,
@@ -43,10 +44,11 @@ class Delivery:
     sent: Sent
 
 
-def deliveries_of(session: Session, ids: Sequence[int]) -> list[Delivery]:
-    """The deliveries of these messages that were touched at all."""
+def deliveries_of(session: Session, ids: Sequence[int], ends: Mapping[int, Instant]) -> list[Delivery]:
+    """The deliveries of these messages that were touched at all; of flooded ones what came up to their end."""
     grouped: dict[int, list[EventRow]] = defaultdict(list)
-    for row in tracking.facts_of_mails(session, ids):
+    usual = tracking.facts_of_mails(session, [id_ for id_ in ids if id_ not in ends])
+    for row in (*usual, *(row for id_, end in ends.items() for row in tracking.facts_until(session, id_, end))):
         grouped[row.message_id or 0].append(row)
     mails = tracking.mailed(session, ids)
     versions = {id_: _version(rows) for id_, rows in grouped.items()}

@@ -35,12 +35,24 @@ CONFIRM_FOR = 30 * DAY
 """How long a confirmation link works."""
 
 
+SPOKEN_OF = frozenset(("view", "referral", "magnet", "confirm"))
+
+
 @dataclass(frozen=True, slots=True)
 class Chosen:
     """The version of a mail a letter is written with."""
 
     id: int
     mail: CompiledMail
+
+    says: frozenset[str] = SPOKEN_OF
+    """Which links it may show: to sign those it never shows is work for nothing."""
+
+
+def spoken_of(mail: CompiledMail) -> frozenset[str]:
+    """The kinds of links a mail could show, by the words in its templates."""
+    texts = (mail.html, mail.text, mail.subject, *(text for _, text in mail.subjects))
+    return frozenset(word for word in SPOKEN_OF if any(word in text for text in texts))
 
 
 class MailShelf:
@@ -50,6 +62,7 @@ class MailShelf:
         self._version = -1
         self._live: Mapping[str, Mapping[str, int]] = {}
         self._compiled: dict[int, CompiledMail] = {}
+        self._says: dict[int, frozenset[str]] = {}
         self._lock = threading.Lock()
 
     def choose(self, session: Session, shelved: Shelved, mail: str, locale: str) -> Chosen | None:
@@ -59,7 +72,10 @@ class MailShelf:
                 self._live = store.live_mails(session)
                 self._version = shelved.version
             version_id = _best(self._live.get(mail, {}), locale, shelved.book.site.locales)
-        return None if version_id is None else Chosen(version_id, self.version(session, version_id))
+        if version_id is None:
+            return None
+        mail = self.version(session, version_id)
+        return Chosen(version_id, mail, self._says[version_id])
 
     def version(self, session: Session, version_id: int) -> CompiledMail:
         if version_id not in self._compiled:
@@ -164,10 +180,10 @@ def _links(world: World, shelved: Shelved, letter: Letter, chosen: Chosen) -> Ma
     return MailLinks(
         unsubscribe=links.unsubscribe_url(person, letter.id),
         preferences=links.preferences_url(person, letter.id),
-        view=links.view_url(letter.id, chosen.id),
-        referral=links.share_url(person, letter.id),
-        magnets=_magnets(world, shelved, letter),
-        confirm=_confirm(world, letter),
+        view=links.view_url(letter.id, chosen.id) if "view" in chosen.says else "",
+        referral=links.share_url(person, letter.id) if "referral" in chosen.says else "",
+        magnets=_magnets(world, shelved, letter) if "magnet" in chosen.says else {},
+        confirm=_confirm(world, letter) if "confirm" in chosen.says else "",
     )
 
 

@@ -15,7 +15,7 @@ import structlog
 
 from app.actions.deliver_handing import Ended, Handing
 from app.actions.deliver_recording import record
-from app.actions.deliver_taking import LEASE, CannotTake, Load, Post, take
+from app.actions.deliver_taking import LEASE, CannotTake, Lanes, Load, Post, take
 from app.core.person import MailClass
 from app.mail.transports import Envelope, Transport
 from app.store.engine import StoreError
@@ -44,6 +44,7 @@ class Courier:
         self.classes = tuple(classes)
         self.first_slot = first_slot
         self.shift: _Shift | None = None
+        self.lanes = Lanes()
         self.gives_up_at: float | None = None
 
     @property
@@ -147,7 +148,7 @@ class _Shift:
             self._end()
             return
         try:
-            load, taken = take(self._post, self._courier.classes, self._room())
+            load, taken = take(self._post, self._courier.classes, self._room(), self._courier.lanes)
         except CannotTake as reason:
             log.warning("cannot_take", reason=str(reason))
             load, taken = None, 0

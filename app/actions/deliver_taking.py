@@ -32,6 +32,8 @@ from app.world import World
 LEASE: Span = 120 * SECOND
 STOP_BEFORE: Span = 20 * SECOND
 """No final dot is written later than this before the lease ends."""
+LOOK_EVERY = 1.0
+"""Seconds for which the lanes with something due are remembered."""
 _GOOD_FOR = (LEASE - STOP_BEFORE) / SECOND
 
 
@@ -84,10 +86,18 @@ class Load:
             self.until = at + _GOOD_FOR
 
 
-def take(post: Post, classes: Sequence[MailClass], most: int) -> tuple[Load | None, int]:
+@dataclass(slots=True)
+class Lanes:
+    """The lanes that had something due when it was last looked, by the monotonic second."""
+
+    due: tuple[tuple[MailClass, str], ...] = ()
+    looked_at: float = -1.0e9
+
+
+def take(post: Post, classes: Sequence[MailClass], most: int, lanes: Lanes) -> tuple[Load | None, int]:
     """Claim what is due, by lane and budget: what may leave now, and how many were claimed. Raises CannotTake."""
     try:
-        return _Taking(post, classes, most).run()
+        return _Taking(post, classes, most, lanes).run()
     except (StoreError, GateClosedError) as error:
         raise CannotTake(type(error).__name__) from error
 
@@ -95,8 +105,9 @@ def take(post: Post, classes: Sequence[MailClass], most: int) -> tuple[Load | No
 class _Taking:
     """One transaction's worth."""
 
-    def __init__(self, post: Post, classes: Sequence[MailClass], most: int) -> None:
+    def __init__(self, post: Post, classes: Sequence[MailClass], most: int, lanes: Lanes) -> None:
         self._post = post
+        self._known = lanes
         self._world = post.world
         self._classes = classes
         self._most = most
@@ -109,9 +120,11 @@ class _Taking:
             return None, 0
         with self._world.transaction("write") as session:
             shelved = self._post.shelf.look(session)
-            if shelved is None:
+            if shelved is None or releases.control(session).is_killed:
                 return None, 0
             claimed = self._claim(session)
+            if len(claimed) < self._most:
+                self._known.looked_at = -1.0e9  # a short load: look again next time
             go = self._ask(session, shelved, claimed)
             found = letters(session, [claim.id for claim in go])
             promised = prepare(self._world, session, shelved, found)
@@ -123,22 +136,22 @@ class _Taking:
     # ── Claiming ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _lanes_with_room(self) -> bool:
-        """Whether it is worth asking for the write gate; while nothing at all may leave, nothing is claimed."""
-        with self._world.transaction("read") as session:
-            return not releases.control(session).is_killed and bool(self._lanes(session))
+        """Whether it is worth asking for the write gate. Looked for once a second while loads are full."""
+        if self._world.monotonic() - self._known.looked_at > LOOK_EVERY:
+            with self._world.transaction("read") as session:
+                due = [(kind, lane) for kind in self._classes for lane in claims.lanes_due(session, kind, self._now)]
+            self._known.due, self._known.looked_at = tuple(due), self._world.monotonic()
+        return bool(self._lanes())
 
-    def _lanes(self, session: Session) -> list[tuple[MailClass, str]]:
-        due = [(kind, lane) for kind in self._classes for lane in claims.lanes_due(session, kind, self._now)]
-        return [(kind, lane) for kind, lane in due if kind is not MailClass.MARKETING or self._room(lane)]
+    def _lanes(self) -> list[tuple[MailClass, str]]:
+        return [(kind, lane) for kind, lane in self._known.due if kind is not MailClass.MARKETING or self._room(lane)]
 
     def _room(self, lane: str) -> int:
         return self._post.paces.room(lane, self._wall)
 
     def _claim(self, session: Session) -> list[Claim]:
         """Each lane gets a fair part of the load; what one does not need is the next one's."""
-        if releases.control(session).is_killed:
-            return []
-        lanes = self._lanes(session)
+        lanes = self._lanes()
         claimed: list[Claim] = []
         for number, (kind, lane) in enumerate(lanes):
             share = -(-(self._most - len(claimed)) // (len(lanes) - number))

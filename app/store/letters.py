@@ -10,8 +10,9 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from app.core.facts import Fields
@@ -64,53 +65,82 @@ def letters(session: Session, ids: Sequence[int]) -> list[Letter]:
     if not ids:
         return []
     query = (
-        select(MessageRow, SubscriberRow, RunRow.event)
+        select(*_COLUMNS)
         .join(SubscriberRow, SubscriberRow.id == MessageRow.subscriber_id)
         .outerjoin(RunRow, RunRow.id == MessageRow.run_id)
         .where(MessageRow.id.in_(ids))
         .order_by(MessageRow.id)
-        .execution_options(populate_existing=True)
     )
-    rows = session.execute(query).all()
-    attributes = _attributes(session, {person.id for _, person, _ in rows})
-    return [_letter(message, person, event, attributes[person.id]) for message, person, event in rows]
+    rows: list[Row[Any]] = list(session.execute(query))  # type: ignore[arg-type]
+    attributes = _attributes(session, {row.subscriber_id for row in rows})
+    return [_letter(row, attributes[row.subscriber_id]) for row in rows]
+
+
+_COLUMNS = (
+    MessageRow.id,
+    MessageRow.public_id,
+    MessageRow.mail_key,
+    MessageRow.mail_class,
+    MessageRow.subscriber_id,
+    SubscriberRow.public_id.label("person"),
+    MessageRow.recipient,
+    SubscriberRow.address,
+    SubscriberRow.address_key,
+    SubscriberRow.locale,
+    SubscriberRow.tz,
+    SubscriberRow.stage,
+    SubscriberRow.kind,
+    SubscriberRow.state,
+    MessageRow.campaign,
+    MessageRow.step,
+    RunRow.event,
+    MessageRow.subject,
+    MessageRow.offer,
+    MessageRow.data,
+    MessageRow.attempts,
+    MessageRow.claim_no,
+    MessageRow.wanted_at,
+    MessageRow.lane,
+    MessageRow.fresh_until,
+)
 
 
 def _attributes(session: Session, ids: set[int]) -> Mapping[int, Fields]:
     found: dict[int, dict[str, object]] = defaultdict(dict)
-    for row in session.scalars(select(AttributeRow).where(AttributeRow.subscriber_id.in_(ids))):
+    columns = (AttributeRow.subscriber_id, AttributeRow.key, AttributeRow.text, AttributeRow.number, AttributeRow.sort)
+    for row in session.execute(select(*columns).where(AttributeRow.subscriber_id.in_(ids))):
         found[row.subscriber_id][row.key] = value_of(row.text, row.number, row.sort)
     return found  # type: ignore[return-value]
 
 
-def _letter(message: MessageRow, person: SubscriberRow, event: str | None, attributes: Fields) -> Letter:
+def _letter(row: Row[Any], attributes: Fields) -> Letter:
     return Letter(
-        id=message.id,
-        public_id=message.public_id,
-        mail=message.mail_key,
-        mail_class=MailClass(message.mail_class),
-        subscriber_id=person.id,
-        subscriber_public_id=person.public_id,
-        address=message.recipient or person.address,
-        subscriber_address=person.address,
-        locale=person.locale,
-        timezone=person.tz,
+        id=row.id,
+        public_id=row.public_id,
+        mail=row.mail_key,
+        mail_class=MailClass(row.mail_class),
+        subscriber_id=row.subscriber_id,
+        subscriber_public_id=row.person,
+        address=row.recipient or row.address,
+        subscriber_address=row.address,
+        locale=row.locale,
+        timezone=row.tz,
         attributes=attributes,
-        stage=person.stage,
-        kind=person.kind,
-        state=SubscriberState(person.state),
-        campaign=message.campaign,
-        step=message.step,
-        event=fields_from_json(event or "{}"),
-        subject=message.subject,
-        offer=message.offer,
-        data=json.loads(message.data),
-        attempts=message.attempts,
-        claim_no=message.claim_no,
-        wanted_at=message.wanted_at,
-        lane=message.lane,
-        fresh_until=message.fresh_until,
-        address_key=person.address_key,
+        stage=row.stage,
+        kind=row.kind,
+        state=SubscriberState(row.state),
+        campaign=row.campaign,
+        step=row.step,
+        event=fields_from_json(row.event) if row.event else {},
+        subject=row.subject,
+        offer=row.offer,
+        data=json.loads(row.data) if row.data != "{}" else {},
+        attempts=row.attempts,
+        claim_no=row.claim_no,
+        wanted_at=row.wanted_at,
+        lane=row.lane,
+        fresh_until=row.fresh_until,
+        address_key=row.address_key,
     )
 
 

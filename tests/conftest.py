@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from tests.services.clock import Clock
 from tests.services.missing import missing
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tests.services.postgres import Databases, Server
     from tests.services.smtp import Sink
 
+_WITHOUT_EXPLAINING = [phase for phase in Phase if phase is not Phase.explain]
 _BROWSER_FIXTURES = {"page", "context", "browser", "new_context", "chromium"}
 _POSTGRES_FIXTURES = {"postgres_server", "postgres_databases", "postgres_url", "postgres_database_url"}
 
@@ -33,7 +34,9 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile("quick", max_examples=20, deadline=None)
     settings.register_profile("default", max_examples=100, deadline=None)
     # the same examples in every run: what CI says of a change is about the change
-    settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, print_blob=True)
+    settings.register_profile(
+        "ci", max_examples=100, deadline=None, derandomize=True, print_blob=True, phases=_WITHOUT_EXPLAINING
+    )
     settings.register_profile(
         "torture", max_examples=5_000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )

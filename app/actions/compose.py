@@ -74,12 +74,13 @@ class MailShelf:
             version_id = _best(self._live.get(mail, {}), locale, shelved.book.site.locales)
         if version_id is None:
             return None
-        mail = self.version(session, version_id)
-        return Chosen(version_id, mail, self._says[version_id])
+        compiled = self.version(session, version_id)
+        return Chosen(version_id, compiled, self._says[version_id])
 
     def version(self, session: Session, version_id: int) -> CompiledMail:
         if version_id not in self._compiled:
             self._compiled[version_id] = _unpacked(store.compiled(session, version_id))
+            self._says[version_id] = spoken_of(self._compiled[version_id])
         return self._compiled[version_id]
 
 

@@ -80,7 +80,8 @@ def _class_of(chosen: Chosen) -> MailClass:
 
 
 def _written(world: World, shelved: Shelved, letter: Letter, chosen: Chosen, *, is_known: bool) -> Preview:
-    links = tuple(LinkShown(each.number, each.name or "", each.url or "", each.topic or "") for each in chosen.mail.links)
+    known = chosen.mail.links
+    links = tuple(LinkShown(each.number, each.name or "", each.url or "", each.topic or "") for each in known)
     blank = Preview(
         letter.mail, chosen.mail.locale, shelved.book.site.locales, letter.address, links=links, is_known=is_known
     )

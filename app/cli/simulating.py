@@ -109,12 +109,15 @@ def lines(done: Simulated) -> Iterator[str]:
     mails = summary.mails
     busiest = max(summary.days.values(), default=0)
     yield f"{summary.people:,} people · {wanted.days} days · seed {wanted.seed} · nobody was mailed"
-    yield f"mails     {mails:,} marketing, {summary.service:,} asked for · {mails / wanted.days:,.0f} a day, {busiest:,} on the busiest"
+    daily = f"{mails / wanted.days:,.0f} a day, {busiest:,} on the busiest"
+    yield f"mails     {mails:,} marketing, {summary.service:,} asked for · {daily}"
     hours = summary.delays / summary.delayed / HOUR if summary.delayed else 0
-    yield f"limits    {summary.delayed:,} mails delayed, by {hours:.0f} h on average · {summary.skipped.total():,} given up"
+    given_up = summary.skipped.total()
+    yield f"limits    {summary.delayed:,} mails delayed, by {hours:.0f} h on average · {given_up:,} given up"
     for rule, times in summary.capped.most_common(3):
         yield f"          {times:,} by {rule}"
-    yield f"inboxes   worst week {summary.worst[0]} mails · half of all people at most {_median(summary.worst_weeks)} in any week"
+    half = _median(summary.worst_weeks)
+    yield f"inboxes   worst week {summary.worst[0]} mails · half of all people at most {half} in any week"
     yield f"          longest silence {summary.silent[0]} days · {summary.exhausted:,} people exhausted"
     yield from _funnel(done)
     yield from _campaigns(done)
@@ -139,7 +142,8 @@ def _funnel(done: Simulated) -> Iterator[str]:
         reached = summary.reached[stage]
         days = summary.median_days(stage)
         took = f", half of them within {days} days" if place and days is not None else ""
-        yield f"{'funnel' if not place else '':<10}{stage:<12} {reached:>8,}  {reached / max(1, summary.people):>6.1%}{took}"
+        share = reached / max(1, summary.people)
+        yield f"{'funnel' if not place else '':<10}{stage:<12} {reached:>8,}  {share:>6.1%}{took}"
 
 
 def _campaigns(done: Simulated) -> Iterator[str]:

@@ -162,7 +162,7 @@ class Contest:
         return count / took
 
     def naive(self, port: int, count: int) -> float:
-        """What one writes first: rows by the ORM, template compiled, premailer, EmailMessage, a connection for each mail."""
+        """What one writes first: rows by the ORM, templates compiled, premailer, EmailMessage, a connection a mail."""
         fill(self.world, count)
         began = time.perf_counter()
         template = files()["email_templates/a.md"].partition("---\n")[2].partition("---\n")[2]

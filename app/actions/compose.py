@@ -75,6 +75,8 @@ class MailShelf:
         if version_id is None:
             return None
         compiled = self.version(session, version_id)
+        if version_id not in self._says:
+            self._says[version_id] = spoken_of(compiled)
         return Chosen(version_id, compiled, self._says[version_id])
 
     def version(self, session: Session, version_id: int) -> CompiledMail:

@@ -71,7 +71,7 @@ def letters(session: Session, ids: Sequence[int]) -> list[Letter]:
         .where(MessageRow.id.in_(ids))
         .order_by(MessageRow.id)
     )
-    rows: list[Row[Any]] = list(session.execute(query))  # type: ignore[arg-type]
+    rows: list[Row[Any]] = list(session.execute(query))
     attributes = _attributes(session, {row.subscriber_id for row in rows})
     return [_letter(row, attributes[row.subscriber_id]) for row in rows]
 

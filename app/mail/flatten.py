@@ -100,6 +100,7 @@ class _Flattener:
             (part for part in parts if isinstance(part, Piece) and part.word == "extends" and not part.is_data), None
         )
         if parent is None:
+            _refuse_homeless(parts, blocks)
             return [], _filled(parts, blocks)
         if depth > _DEEPEST:
             raise SyntaxFault(
@@ -206,6 +207,25 @@ def _filled(parts: Iterable[Part], given: dict[str, tuple[Part, ...]]) -> tuple[
         else:
             made.append(part)
     return tuple(made)
+
+
+def _refuse_homeless(parts: tuple[Part, ...], blocks: dict[str, tuple[Part, ...]]) -> None:
+    """What stands in a block the layout does not have would silently be left out of every mail."""
+    names = set(_names(parts, blocks))
+    for name, content in blocks.items():
+        first = next(_leaves(content), None)
+        if name not in names and first is not None:
+            known = ", ".join(sorted(names)) or "none"
+            raise SyntaxFault(
+                first.problem("block-unknown", f"the layout has no block `{name}`", f"the layout's blocks are: {known}")
+            )
+
+
+def _names(parts: Iterable[Part], blocks: dict[str, tuple[Part, ...]]) -> Iterator[str]:
+    for part in parts:
+        if isinstance(part, Block):
+            yield part.name
+            yield from _names(blocks.get(part.name, part.parts), {k: v for k, v in blocks.items() if k != part.name})
 
 
 def _over(content: tuple[Part, ...], parent: tuple[Part, ...]) -> tuple[Part, ...]:

@@ -81,7 +81,7 @@ preheader: A line
 ---
 Hello, [read on](https://example.com/read){{name=read}}.
 """
-LAYOUT = """<html><body>{% block content %}{% endblock %}
+LAYOUT = """<html><body>{% block body %}{% endblock %}
 <p>{{ site.postal_address }} <a href="{{ links.unsubscribe }}">leave</a></p></body></html>
 """
 CONFIRM = """---

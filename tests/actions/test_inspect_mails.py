@@ -11,13 +11,12 @@ from app.core.problem import Problem
 from tests.actions.small_site import LAYOUT, SITE, sources_of
 
 EVENTS = "events:\n  carted: {key: cart_id, fields: {total: money, url: link}}\n  asked: {fields: {topic: text}}\n"
-OFFER = 'offer: spring\ntitle: Spring\ngives: {percent: 10%}\ncodes: {shared: SPRING}\n'
+OFFER = "offer: spring\ntitle: Spring\ngives: {percent: 10%}\ncodes: {shared: SPRING}\n"
 SURVEY = "survey: nps\nquestion: How likely?\nscale: 0-10\n"
 CAMPAIGN = (
     'campaign: {key}\ntitle: A\nstate: live\nenter: {enter}\ngoal: "bought()"\nsequences:\n  any:\n    - {step}\n'
 )
 MAIL = "---\nsubject: Mail\npreheader: A line\n---\nHello, {said} [on](https://example.com/read)\n"
-WHOLE = LAYOUT.replace("block content", "block body")
 
 
 def told(said: str, *campaigns: tuple[str, str], utm: str = "", allow: str = "") -> list[Problem]:
@@ -28,7 +27,7 @@ def told(said: str, *campaigns: tuple[str, str], utm: str = "", allow: str = "")
     }
     site = SITE.replace("events:\n  asked: {}\n", EVENTS) + utm + allow
     sources = sources_of(texts, site) | {"campaigns/offers/spring.yaml": OFFER, "campaigns/surveys/nps.yaml": SURVEY}
-    mails = {"email_templates/a.md": MAIL.format(said=said), "email_templates/layouts/base.html": WHOLE}
+    mails = {"email_templates/a.md": MAIL.format(said=said), "email_templates/layouts/base.html": LAYOUT}
     return [problem for problem in inspect(sources | mails, date(2026, 11, 1)).problems if problem.is_error]
 
 
@@ -77,7 +76,7 @@ def test_the_languages_of_one_mail_share_one_finding() -> None:
     sources = sources_of({"c0": CAMPAIGN.format(key="c0", enter=BOX, step=PLAIN)}, site)
     del sources["email_templates/a.md"]
     twins = {f"email_templates/a.{locale}.md": MAIL.format(said="{{ event.total }}") for locale in ("en", "fa")}
-    twins["email_templates/layouts/base.html"] = WHOLE
+    twins["email_templates/layouts/base.html"] = LAYOUT
     found = [p.code for p in inspect(sources | twins, date(2026, 11, 1)).problems if p.code == "mail-needs-event"]
     assert found == ["mail-needs-event"]
 
@@ -86,7 +85,7 @@ def test_the_languages_of_one_mail_share_one_finding() -> None:
 
 
 def links(utm: str, said: str = "") -> list[str | None]:
-    mails = {"email_templates/a.md": MAIL.format(said=said), "email_templates/layouts/base.html": WHOLE}
+    mails = {"email_templates/a.md": MAIL.format(said=said), "email_templates/layouts/base.html": LAYOUT}
     sources = sources_of({}, SITE + utm) | mails
     return [link.url for link in inspect(sources, date(2026, 11, 1)).mails["a", ""].links]
 

@@ -14,7 +14,7 @@ from app.actions.inspect import Inspection, inspect_folder
 from app.actions.proof import NoProof, Proof, Wanted, draft_world, proof
 from app.cli import main
 from app.cli.sheet import sheet, without_images
-from tests.actions.small_site import LAYOUT, WELCOME, sources_of
+from tests.actions.small_site import WELCOME, sources_of
 from tests.services.smtp import Sink
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -127,7 +127,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("site")
     texts = sources_of({"welcome": WELCOME.replace("- send: a", "- {send: a, offer: spring}")})
     texts |= {"campaigns/offers/spring.yaml": OFFER, "campaigns/people/emma.yaml": EMMA, "email_templates/a.md": LETTER}
-    texts["email_templates/layouts/base.html"] = LAYOUT.replace("block content", "block body")
     for name, text in texts.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text, "utf-8")

@@ -212,6 +212,25 @@ def test_layouts_extend_each_other_and_blocks_keep_their_parents() -> None:
     assert "<h1>Base</h1><h2>News</h2><p>part</p><p>x</p>" in mail.html
 
 
+def test_a_layout_without_the_block_a_mail_fills_is_refused_before_everybody_gets_an_empty_mail() -> None:
+    layouts = Layouts({"layouts/base.html": page("{% block top %}{% endblock %}{% block content %}{% endblock %}")})
+    mail = compile_mail(source("Hello"), layouts, OPTIONS)
+    assert isinstance(mail, Refused)
+    assert [(found.code, found.line, found.fix) for found in mail.problems] == [
+        ("block-unknown", 5, "the layout's blocks are: content, top")
+    ]
+
+
+def test_a_block_within_a_block_can_be_filled_too() -> None:
+    layouts = Layouts(
+        {"layouts/base.html": page("{% block body %}<b>{% block name %}{% endblock %}</b>{% endblock %}")}
+    )
+    body = '{% extends "layouts/base.html" %}{% block name %}Sara{% endblock %}'
+    mail = compile_mail(source(body, ending="html"), layouts, OPTIONS)
+    assert isinstance(mail, CompiledMail)
+    assert "<b>Sara</b>" in mail.html
+
+
 def test_layouts_that_extend_each_other_in_a_circle_are_refused() -> None:
     layouts = Layouts({"layouts/base.html": '{% extends "layouts/base.html" %}'})
     mail = compile_mail(source("x"), layouts, OPTIONS)

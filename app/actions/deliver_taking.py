@@ -34,6 +34,7 @@ STOP_BEFORE: Span = 20 * SECOND
 """No final dot is written later than this before the lease ends."""
 LOOK_EVERY = 1.0
 """Seconds for which the lanes with something due are remembered."""
+_NEVER = -1.0e9
 _GOOD_FOR = (LEASE - STOP_BEFORE) / SECOND
 
 
@@ -91,7 +92,7 @@ class Lanes:
     """The lanes that had something due when it was last looked, by the monotonic second."""
 
     due: tuple[tuple[MailClass, str], ...] = ()
-    looked_at: float = -1.0e9
+    looked_at: float = _NEVER
 
 
 def take(post: Post, classes: Sequence[MailClass], most: int, lanes: Lanes) -> tuple[Load | None, int]:
@@ -124,7 +125,7 @@ class _Taking:
                 return None, 0
             claimed = self._claim(session)
             if len(claimed) < self._most:
-                self._known.looked_at = -1.0e9  # a short load: look again next time
+                self._known.looked_at = _NEVER  # a short load: look again next time
             go = self._ask(session, shelved, claimed)
             found = letters(session, [claim.id for claim in go])
             promised = prepare(self._world, session, shelved, found)
@@ -140,7 +141,8 @@ class _Taking:
         if self._world.monotonic() - self._known.looked_at > LOOK_EVERY:
             with self._world.transaction("read") as session:
                 due = [(kind, lane) for kind in self._classes for lane in claims.lanes_due(session, kind, self._now)]
-            self._known.due, self._known.looked_at = tuple(due), self._world.monotonic()
+            self._known.due = tuple(due)
+            self._known.looked_at = self._world.monotonic() if due else _NEVER
         return bool(self._lanes())
 
     def _lanes(self) -> list[tuple[MailClass, str]]:

@@ -178,9 +178,10 @@ def junit_xml(told: Sequence[Told], campaigns: Mapping[str, Campaign]) -> bytes:
     suites: dict[str, ElementTree.Element] = {}
     for each in told:
         scenario = each.rehearsal.scenario
-        suite = suites.get(scenario.key)
+        file = scenario.place.file
+        suite = suites.get(file)
         if suite is None:
-            suite = suites[scenario.key] = ElementTree.SubElement(root, "testsuite", name=scenario.key)
+            suite = suites[file] = ElementTree.SubElement(root, "testsuite", name=file)
         case = ElementTree.SubElement(
             suite, "testcase", classname=scenario.key, name=scenario.title, time=f"{each.seconds:.3f}"
         )

@@ -106,6 +106,8 @@ def _roused(desk: Desk, run: Run) -> Run:
 
 
 def _at(run: Run, cursor: Cursor) -> Run:
+    if run.cursors.get(run.sequence) == cursor:
+        return run
     return replace(run, cursors={**run.cursors, run.sequence: cursor})
 
 

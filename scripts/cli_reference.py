@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from inspect import cleandoc
 from pathlib import Path
 
 import click
@@ -24,7 +25,7 @@ def section(name: str) -> list[str]:
     command: click.Command = getattr(importlib.import_module(module), attribute)
     context = click.Context(command, info_name=f"parvar {name}")
     arguments = " ".join(p.make_metavar(context) for p in command.params if isinstance(p, click.Argument))
-    lines = [f"## parvar {name}", "", (command.help or about).strip(), ""]
+    lines = [f"## parvar {name}", "", cleandoc(command.help or about), ""]
     lines += ["```", f"parvar {name} [OPTIONS] {arguments}".rstrip(), "```", ""]
     records = [p.get_help_record(context) for p in command.params if isinstance(p, click.Option)]
     rows = [f"| `{_cell(record[0])}` | {_cell(record[1])} |" for record in records if record]

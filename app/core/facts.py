@@ -132,4 +132,3 @@ def _merged(old: tuple[Fact, ...], new: list[Fact]) -> tuple[Fact, ...]:
     known = {fact.id for fact in old}
     fresh = {fact.id: fact for fact in reversed(new) if fact.id not in known}
     return tuple(sorted((*old, *fresh.values()), key=_order))
-

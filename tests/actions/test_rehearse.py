@@ -97,7 +97,7 @@ def test_the_xml_and_the_json_say_the_same() -> None:
     assert failed is not None
     assert "wanted mail b within 5d" in (failed.get("message") or "")
     as_json = plain(told, coverage(campaigns.values(), [each.rehearsal for each in told]))
-    assert [each["passed"] for each in as_json["scenarios"]] == [True, False]  # type: ignore[index,attr-defined]
+    assert [each["passed"] for each in as_json["scenarios"]] == [True, False]  # type: ignore[attr-defined]
 
 
 def test_a_copied_stage_tells_the_same_story_as_a_new_one() -> None:

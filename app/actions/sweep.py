@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from app.core.instants import Span
+from app.core.instants import MINUTE, Span
 from app.store import claims, ledgers, messages, people
 from app.world import World
 
@@ -24,6 +24,19 @@ def expire_leases(world: World) -> int:
         lost = claims.expire(session, world.wall(), world.now())
         people.wake(session, {each.subscriber_id for each in lost}, world.now())
     return len(lost)
+
+
+RESEND_AFTER: Span = 15 * MINUTE
+"""A late answer may still come; after this nobody will tell any more."""
+
+
+def resend_uncertain(world: World) -> int:
+    """Where the setting says `resend`: once, under the same Message-ID, what is not known to have arrived."""
+    if world.settings.uncertain != "resend":
+        return 0
+    now = world.now()
+    with world.transaction("write") as session:
+        return len(claims.requeue_uncertain(session, claims.to_resend(session, now - RESEND_AFTER), now))
 
 
 def beat(world: World, node: str) -> None:

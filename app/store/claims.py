@@ -322,6 +322,37 @@ def prove(session: Session, message_id: int, at: Instant) -> list[int]:
 
 def requeue_uncertain(session: Session, ids: Sequence[int], now: Instant) -> list[int]:
     """By choice of the operator: send again what may or may not have arrived, under the same Message-ID."""
-    again = update(_MESSAGE).where(_MESSAGE.c.id.in_(ids), _MESSAGE.c.state == _UNCERTAIN)
+    return _requeue(session, ids, now, _UNCERTAIN)
+
+
+def requeue_parked(session: Session, ids: Sequence[int], now: Instant) -> list[int]:
+    """Try again what could not be written: its template or its data were mended."""
+    return _requeue(session, ids, now, MessageState.PARKED.value)
+
+
+def _requeue(session: Session, ids: Sequence[int], now: Instant, state: str) -> list[int]:
+    again = update(_MESSAGE).where(_MESSAGE.c.id.in_(ids), _MESSAGE.c.state == state)
     values = {"state": MessageState.QUEUED.value, "due_at": now, "settled_at": None, "owner": None, "reason": "resend"}
-    return sorted(session.scalars(again.values(values).returning(_MESSAGE.c.id)))
+    columns = (_MESSAGE.c.id, _MESSAGE.c.claim_no)
+    rows = session.execute(again.values(values).returning(*columns)).all()
+    marks = [Attempt(row.id, _RESENT + row.claim_no, now, outcome="resend") for row in rows]
+    record_attempts(session, marks)
+    return sorted(row.id for row in rows)
+
+
+_RESENT = 1_000_000
+"""Numbers of attempts from here mark that a mail was sent again on purpose."""
+
+
+def to_resend(session: Session, before: Instant, limit: int = 100) -> list[int]:
+    """What has been uncertain since before an instant, and was never sent again."""
+    resent = select(DeliveryRow.message_id).where(
+        DeliveryRow.message_id == _MESSAGE.c.id, DeliveryRow.outcome == "resend"
+    )
+    query = select(_MESSAGE.c.id).where(
+        text("message.state IN ('uncertain', 'parked')"),
+        _MESSAGE.c.state == _UNCERTAIN,
+        _MESSAGE.c.settled_at <= before,
+        ~resent.exists(),
+    )
+    return list(session.scalars(query.order_by(_MESSAGE.c.id).limit(limit)))

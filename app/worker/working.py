@@ -24,7 +24,7 @@ from app.actions.pace import Paces
 from app.actions.publish import wake_concerned
 from app.actions.recover import recover
 from app.actions.shelf import Shelf
-from app.actions.sweep import beat, expire_leases, renew
+from app.actions.sweep import beat, expire_leases, renew, resend_uncertain
 from app.actions.timemachine import walk
 from app.core.person import MailClass
 from app.disk.folder import NodeFolder, boot_identity, hold_folder
@@ -116,6 +116,7 @@ def works_of(shop: Workshop) -> tuple[Work, ...]:
         Work("warmth", 15, lambda: keep_warm(shop.service.transport)),
         Work("leases", 30, lambda: keep_leases(shop)),
         Work("sweep", 30, lambda: expire_leases(world)),
+        Work("uncertain", 60, lambda: resend_uncertain(world)),
         Work("breakers", 30, lambda: watch(world, shelf)),
         Work("heartbeat", 2, lambda: beat(world, owner.node)),
         Work("nightly", 6 * 3600, lambda: keep_house(world, shelf)),

@@ -15,13 +15,12 @@ Note = Callable[[str, Reckoning], None]
 def _rows(request: pytest.FixtureRequest) -> Iterator[list[tuple[str, Reckoning]]]:
     rows: list[tuple[str, Reckoning]] = []
     yield rows
-    reporter = request.config.pluginmanager.getplugin("terminalreporter")
-    if rows and reporter is not None:
-        reporter.write_line("")
-        reporter.write_line("| what happened | mails | lost | twice | uncertain |")
-        reporter.write_line("|---|---|---|---|---|")
-        for what, found in sorted(rows, key=lambda row: row[0]):
-            reporter.write_line(f"| {what} | {found.mails} | {found.lost} | {found.twice} | {found.uncertain} |")
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    if rows and capture is not None:
+        with capture.global_and_fixture_disabled():
+            print("\n\n| what happened | mails | lost | twice | uncertain |\n|---|---|---|---|---|")
+            for what, found in sorted(rows, key=lambda row: row[0]):
+                print(f"| {what} | {found.mails} | {found.lost} | {found.twice} | {found.uncertain} |")
 
 
 @pytest.fixture

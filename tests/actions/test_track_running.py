@@ -156,6 +156,7 @@ def test_a_click_reaches_the_stage_and_queues_the_next_mail_within_five_seconds(
 
 
 @pytest.mark.slow
+@pytest.mark.torture  # needs a machine of its own: two clients click without a pause
 def test_it_does_while_others_click_all_the_time(running: Running) -> None:
     alice, mail = running.mailed("alice")
     crowd = [running.mailed(f"reader{number}")[1] for number in range(150)]

@@ -142,15 +142,16 @@ def _shown(site: Site, kind: AttributeType, value: object) -> Value:
 def _context(world: World, shelved: Shelved, letter: Letter, chosen: Chosen) -> MailContext:
     site, links = shelved.book.site, world.links
     locale = chosen.mail.locale or letter.locale or site.locales[0]
+    made = _links(world, shelved, letter, chosen)
     return MailContext(
         public_id=letter.public_id.hex(),
         at=world.now(),
         sender=Sender(site.sender.name.in_locale(locale), site.sender.address, site.sender.reply_to),
-        return_path=_return_path(world, letter),
+        return_path=return_path(world, letter),
         site=site_values(site, locale),
-        links=_links(world, shelved, letter, chosen),
+        links=made,
         tracking=_tracking(links, letter, chosen),
-        lists=_lists(world, site, letter, locale),
+        lists=_lists(world, site, letter, locale, made.unsubscribe),
         event=_event(site, letter),
         subject_variant=letter.subject,
         extra=_root(letter),
@@ -173,7 +174,8 @@ def _root(letter: Letter) -> dict[str, Value]:
     return {**root, "notice": untold} if letter.mail_class is MailClass.TEAM else root
 
 
-def _return_path(world: World, letter: Letter) -> str:
+def return_path(world: World, letter: Letter) -> str:
+    """The envelope sender of this attempt: signed, so that a bounce tells what it is about."""
     domain = world.settings.bounce_domain
     return f"{world.links.bounce_local(letter.id, letter.attempts)}@{domain}" if domain else ""
 
@@ -218,14 +220,14 @@ def _tracking(links: Links, letter: Letter, chosen: Chosen) -> Tracking | None:
     return Tracking(links.click_url(token, 0).removesuffix("/0"), links.open_url(token), sign)
 
 
-def _lists(world: World, site: Site, letter: Letter, locale: str) -> ListHeaders:
+def _lists(world: World, site: Site, letter: Letter, locale: str, unsubscribe: str) -> ListHeaders:
     if letter.mail_class is not MailClass.MARKETING:
         return ListHeaders()
     domain = world.settings.bounce_domain
-    local = world.links.unsubscribe_local(letter.subscriber_public_id, letter.id)
+    local = world.links.unsubscribe_local(letter.subscriber_public_id, letter.id) if domain else ""
     host = site.sender.address.rpartition("@")[2]
     return ListHeaders(
-        unsubscribe_url=world.links.unsubscribe_url(letter.subscriber_public_id, letter.id),
+        unsubscribe_url=unsubscribe,
         unsubscribe_mailto=f"{local}@{domain}" if domain else "",
         list_id=f"news.{host}",
         list_name=site.name.in_locale(locale),

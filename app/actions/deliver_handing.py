@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import structlog
 
-from app.actions.compose import Chosen, compose
+from app.actions.compose import Chosen, compose, return_path
 from app.actions.deliver_taking import Load, Post
 from app.actions.door import leaving
 from app.actions.outcomes import Verdict, verdict_of
@@ -83,7 +83,7 @@ class Handing:
                 yield self._envelope(load, letter, version)
 
     def _envelope(self, load: Load, letter: Letter, version: Chosen) -> Envelope:
-        key, sender = MessageKey(letter.id, letter.claim_no), self._return_path(letter)
+        key, sender = MessageKey(letter.id, letter.claim_no), return_path(self._world, letter)
         return Envelope(key, sender, letter.address, lambda: self._body(load, letter, version), is_wire_ready=True)
 
     def _body(self, load: Load, letter: Letter, version: Chosen) -> bytes:
@@ -97,10 +97,6 @@ class Handing:
         self._bodies[letter.id, letter.claim_no] = pack(message.html.encode(), version.id, version.mail.html)
         data = message.data
         return sign(data, self._post.signers, self._world.now()) if self._post.signers else data
-
-    def _return_path(self, letter: Letter) -> str:
-        domain = self._world.settings.bounce_domain
-        return f"{self._world.links.bounce_local(letter.id, letter.attempts)}@{domain}" if domain else ""
 
     def _ask_again(self, load: Load) -> None:
         """She may have left while the letters before hers went out; without an answer nothing leaves."""

@@ -24,7 +24,14 @@ def quoted_piece(text: str) -> bytes:
 
     Lines are at most 76 characters; a break in the text is a CRLF.
     """
-    if text.isascii() and text.isprintable() and len(text) < 72 and "=" not in text and text and _is_plain_ended(text):
+    if (
+        len(text) < 72
+        and text.isascii()
+        and text.isprintable()
+        and "=" not in text
+        and text[-1:] != " "
+        and text[:1] not in {"", "."}
+    ):
         return text.encode("ascii") + _SOFT
     if not text:
         return b""
@@ -39,10 +46,6 @@ def quoted_piece(text: str) -> bytes:
         last = -3 if encoded[-3:-2] == b"=" else -1
         encoded = encoded[:last] + _SOFT + encoded[last:]
     return encoded + _SOFT
-
-
-def _is_plain_ended(text: str) -> bool:
-    return text[-1] != " " and text[0] != "."
 
 
 def _undotted(encoded: bytes) -> bytes:

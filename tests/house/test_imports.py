@@ -31,7 +31,6 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "email_validator": ("app.mail",),
     "cryptography": ("app.mail", "app.net"),
     "yaml": ("app.files",),
-    "pydantic": ("app.files",),
     "requests": ("app.net",),
     "urllib.request": ("app.net",),
     "flask": ("app.web", "app.store.engine", "app.store.migrating", "app.main"),

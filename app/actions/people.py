@@ -17,7 +17,7 @@ from app.core.facts import Fact, FactKind, Value
 from app.core.instants import Instant, Span
 from app.core.person import MailClass
 from app.core.site import Attribute, AttributeType, Site
-from app.store import accounts, messages, permissions, queue, signups, tagging
+from app.store import accounts, messages, permissions, signups, tagging
 from app.store.events import record_facts
 from app.store.people import SubscriberRow, mark_suppressed, wake
 from app.store.permissions import Suppression, address_hash
@@ -90,7 +90,7 @@ def tag(hand: Hand, word: str, *, is_on: bool) -> bool:
         if row is None or tagging.has_tag(session, row.id, word) == is_on:
             return False
         if is_on:
-            queue.add_tag(session, row.id, word)
+            tagging.add_tag(session, row.id, word)
         else:
             tagging.remove_tag(session, row.id, word)
         _done(hand, session, row, "tag" if is_on else "untag", word)

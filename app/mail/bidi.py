@@ -47,11 +47,6 @@ def clean_line(text: str) -> str:
     return _BREAKS.sub(" ", clean(text))
 
 
-def has_rtl(text: str) -> bool:
-    """Whether any letter of the text runs from right to left."""
-    return _RTL.search(text) is not None
-
-
 def runs_against(text: str, direction: str) -> bool:
     """Whether a text inside a mail of this direction needs its own isolate."""
     return (_LTR if direction == "rtl" else _RTL).search(text) is not None

@@ -153,7 +153,3 @@ def cascade(found: Iterable[Declaration]) -> tuple[Declaration, ...]:
         kept.pop(declaration.name, None)
         kept[declaration.name] = declaration
     return tuple(kept.values())
-
-
-def without_imports(css: str) -> str:
-    return _IMPORT.sub("", css)

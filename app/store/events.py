@@ -27,7 +27,6 @@ from sqlalchemy import (
     delete,
     func,
     select,
-    text,
     update,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -249,21 +248,6 @@ def verdicts_due(session: Session, now: Instant, limit: int) -> Sequence[EventRo
     """Facts whose grace is over, oldest first, locked against other judges."""
     query = select(EventRow).where(EventRow.verdict_due_at <= now).order_by(EventRow.verdict_due_at).limit(limit)
     return session.scalars(query.with_for_update(skip_locked=True)).all()
-
-
-def touches_of(session: Session, message_ids: Iterable[int]) -> Sequence[EventRow]:
-    """Every open and click of these messages, whatever was thought of them, oldest first."""
-    # wrapped, so that SQLite does not go by the kind, which most rows share
-    is_touch = func.coalesce(EventRow.kind, "").in_(("opened", "clicked"))
-    query = select(EventRow).where(is_touch, EventRow.message_id.in_(sorted(set(message_ids))))
-    return session.scalars(query.order_by(EventRow.at, EventRow.fact_id)).all()
-
-
-def clicks_from(session: Session, networks: Iterable[bytes], since: Instant, until: Instant) -> Sequence[EventRow]:
-    """Clicks from some networks in a stretch of time, ends included: the crowd a click may be part of."""
-    clicked = text("event.kind = 'clicked'")
-    query = select(EventRow).where(clicked, EventRow.network_hash.in_(sorted(set(networks))))
-    return session.scalars(query.where(EventRow.at.between(since, until)).order_by(EventRow.at)).all()
 
 
 def set_verdicts(session: Session, judged: Sequence[Judged]) -> None:

@@ -212,12 +212,6 @@ def mark_suppressed(session: Session, subscriber_id: int) -> None:
     _run(session, update(SubscriberRow).where(SubscriberRow.id == subscriber_id).values(is_suppressed=True))
 
 
-def wake_everybody(session: Session, now: Instant) -> None:
-    """Each person who is not erased is looked at. One long transaction: for small lists and tests; see store/waking."""
-    rows = update(SubscriberRow).where(SubscriberRow.state != SubscriberState.ERASED.value)
-    _run(session, rows.values(wake=SubscriberRow.wake + 1, due_at=_no_later(now)))
-
-
 def _no_later(now: Instant) -> Case[int]:
     return case((SubscriberRow.due_at < now, SubscriberRow.due_at), else_=now)
 

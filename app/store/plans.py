@@ -15,7 +15,7 @@ from app.core.instants import Instant
 from app.core.person import Cursor
 from app.store.codec import cursors_from_json
 from app.store.people import AttributeRow, SubscriberRow
-from app.store.releases import CampaignVersionRow, LiveMailRow, LiveRow, MailVersionRow, ReleaseRow
+from app.store.releases import LiveMailRow, MailVersionRow, ReleaseRow
 from app.store.runs import RunRow
 
 _LIVE = RunRow.state != "ended"
@@ -65,13 +65,6 @@ def live_mails(session: Session) -> dict[tuple[str, str], str]:
     query = select(MailVersionRow.mail, MailVersionRow.locale, MailVersionRow.digest)
     rows = session.execute(query.join(LiveMailRow, LiveMailRow.version_id == MailVersionRow.id))
     return {(row.mail, row.locale): row.digest for row in rows}
-
-
-def live_versions(session: Session) -> dict[str, str]:
-    """Campaign → digest of the version that is live."""
-    query = select(LiveRow.campaign, CampaignVersionRow.digest)
-    rows = session.execute(query.join(CampaignVersionRow, CampaignVersionRow.id == LiveRow.version_id))
-    return {row.campaign: row.digest for row in rows}
 
 
 def places(session: Session, campaigns: Collection[str]) -> list[Place]:

@@ -5,17 +5,15 @@ Owns what a rehearsal needs of the message table; delivery for real claims in ba
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from app.core.instants import Instant
 from app.core.person import MessageState
-from app.store.codec import dumps
 from app.store.messages import MessageRow
-from app.store.people import TagRow, wake
+from app.store.people import wake
 from app.store.runs import RunRow
 
 _OPEN = (MessageState.QUEUED.value, MessageState.WAITING.value)
@@ -70,42 +68,3 @@ def withdraw_causes(session: Session, prefix: str, at: Instant) -> None:
         MessageRow.cause_key.startswith(prefix, autoescape=True), MessageRow.state.in_(_OPEN)
     )
     session.execute(ours.values(state=MessageState.WITHDRAWN.value, settled_at=at, reason="answered"))
-
-
-def add_tag(session: Session, subscriber_id: int, tag: str) -> None:
-    if session.get(TagRow, (subscriber_id, tag)) is None:
-        session.add(TagRow(subscriber_id=subscriber_id, tag=tag))
-        session.flush()
-
-
-@dataclass(frozen=True, slots=True)
-class Post:
-    """A service message without a run, written once for its cause."""
-
-    cause: str
-    subscriber_id: int
-    mail: str
-    due_at: Instant
-    data: Mapping[str, str] = field(default_factory=dict)
-
-
-def post(session: Session, new: Post, public_id: bytes, now: Instant) -> None:
-    """Queue a service message; one already written for the same cause stays the only one."""
-    known = select(MessageRow.id).where(MessageRow.run_id.is_(None), MessageRow.cause_key == new.cause)
-    if session.scalar(known) is None:
-        session.add(
-            MessageRow(
-                public_id=public_id,
-                subscriber_id=new.subscriber_id,
-                cause_key=new.cause,
-                mail_key=new.mail,
-                mail_class="service",
-                state=MessageState.QUEUED.value,
-                data=dumps(dict(new.data)),
-                wanted_at=now,
-                slot_at=new.due_at,
-                due_at=new.due_at,
-                created_at=now,
-            )
-        )
-        session.flush()

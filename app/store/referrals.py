@@ -82,11 +82,6 @@ def next_due(session: Session) -> Instant | None:
     return session.scalar(select(func.min(ReferralRow.due_at)))
 
 
-def of_friend(session: Session, friend_id: int) -> ReferralRow | None:
-    """By whom somebody was brought, held until the transaction ends."""
-    return session.scalar(select(ReferralRow).where(ReferralRow.friend_id == friend_id).with_for_update())
-
-
 def settle(session: Session, row: ReferralRow, state: str, reason: str, now: Instant) -> None:
     """Close a referral. A number once given stays with the row, so that it is never given again."""
     row.state, row.reason, row.settled_at, row.due_at = state, reason, now, None

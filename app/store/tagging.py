@@ -16,6 +16,12 @@ def has_tag(session: Session, subscriber_id: int, tag: str) -> bool:
     return session.get(TagRow, (subscriber_id, tag), populate_existing=True) is not None
 
 
+def add_tag(session: Session, subscriber_id: int, tag: str) -> None:
+    if not has_tag(session, subscriber_id, tag):
+        session.add(TagRow(subscriber_id=subscriber_id, tag=tag))
+        session.flush()
+
+
 def remove_tag(session: Session, subscriber_id: int, tag: str) -> None:
     session.execute(delete(TagRow).where(TagRow.subscriber_id == subscriber_id, TagRow.tag == tag))
 

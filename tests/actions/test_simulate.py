@@ -18,8 +18,10 @@ from app.actions.simulate.report import html
 from app.cli.simulating import lines, plain
 from app.core.facts import FactKind
 from app.core.instants import DAY
+from app.core.person import MailClass
 from app.core.simulating import BEHAVIOURS, Behaviour, BehaviourFault, Deed, Dice, Life, behaviours_of
 from app.store import events, people, queue, stories
+from app.store.messages import NewMessage, queue_by_cause
 from tests.actions.small_site import LADDER, WELCOME, people_on, play, site_with
 
 RIVAL = """
@@ -107,8 +109,8 @@ def _do(stage: Stage, life: Life, deed: Deed) -> None:
         if deed.withdraws:
             queue.withdraw_causes(session, f"{life.number}:confirm:", stage.clock)
         for message in deed.messages:
-            post = queue.Post(message.key.step, who, message.mail, message.slot_at)
-            queue.post(session, post, stage.new_id(), stage.clock)
+            cause, at = message.key.step, message.slot_at
+            queue_by_cause(session, NewMessage(stage.new_id(), who, cause, message.mail, MailClass.SERVICE, at))
         rows = [events.fact_row(who, fact, message_id=_message(session, who, fact), verdict="") for fact in deed.facts]
         if rows:
             events.record(session, rows)

@@ -4,14 +4,14 @@ import pytest
 from sqlalchemy import select, text
 
 from app.core.facts import Fact, FactKind
-from app.core.instants import DAY, HOUR, SECOND
+from app.core.instants import HOUR, SECOND
 from app.store import events
 from app.store.codec import fact_of
 from app.store.engine import Database
 from app.store.events import EventRow, Judged, NewsRow, Purchase, PurchaseRow, fact_row
 from app.store.people import SubscriberRow
 from tests.services.clock import START
-from tests.store.cast import alice, bob, new_id
+from tests.store.cast import alice, new_id
 
 CLICK = Fact(b"c" * 16, FactKind.CLICKED, START, name="ebook/story", link="download", topic="herbs")
 
@@ -91,19 +91,6 @@ def test_verdicts_fall_due_and_are_written_down(database: Database) -> None:
         assert events.verdicts_due(session, START + 3, 10) == []
         found = session.get_one(EventRow, (due.at, due.fact_id))
         assert (found.verdict, found.verdict_reason, found.verdict_rules) == ("human", "first_click", 4)
-
-
-def test_touches_and_crowds_are_found(database: Database) -> None:
-    with database.transaction() as session:
-        person = bob(session).id
-        mine = clicked(person, START, message_id=7, network_hash=b"n1")
-        near = clicked(person, START + SECOND, message_id=8, network_hash=b"n1")
-        far = clicked(person, START + DAY, message_id=9, network_hash=b"n1")
-        other = clicked(person, START, message_id=9, network_hash=b"n2")
-        events.record(session, [mine, near, far, other])
-        assert [row.fact_id for row in events.touches_of(session, [7])] == [mine["fact_id"]]
-        crowd = events.clicks_from(session, [b"n1"], START, START + SECOND)
-        assert [row.fact_id for row in crowd] == [mine["fact_id"], near["fact_id"]]
 
 
 def test_an_order_is_new_once_and_keeps_what_is_known_of_it(database: Database) -> None:

@@ -14,10 +14,12 @@ from app.actions.rehearse.stage import Received, Stage
 from app.core.boxes import Box, OptIn
 from app.core.consent import CONFIRM_MAIL
 from app.core.facts import Fact, FactKind, Fields
+from app.core.person import MailClass
 from app.core.subscriber import Subscriber
 from app.mail.link_table import Link
-from app.store import events, people, queue
+from app.store import events, people, queue, tagging
 from app.store.loading import Loaded, load_people
+from app.store.messages import NewMessage, queue_by_cause
 from app.store.queue import RunStanding
 from app.store.saving import save_attributes
 
@@ -100,7 +102,8 @@ class Actor:
 
     def _queue(self, cause: str, mail: str, at: int) -> None:
         with self.stage.world.transaction("write") as session:
-            queue.post(session, queue.Post(cause, self.subscriber_id, mail, at), self.stage.new_id(), self.stage.clock)
+            new = NewMessage(self.stage.new_id(), self.subscriber_id, cause, mail, MailClass.SERVICE, at)
+            queue_by_cause(session, new)
 
     # ── Facts ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -138,7 +141,7 @@ class Actor:
 
     def tag(self, tag: str) -> None:
         with self.stage.world.transaction("write") as session:
-            queue.add_tag(session, self.subscriber_id, tag)
+            tagging.add_tag(session, self.subscriber_id, tag)
         self.record(Fact(self.stage.new_id(), FactKind.CHANGED, self.stage.clock, name=f"tag:{tag}"))
 
     def deploy(self, folder: str) -> None:

@@ -13,19 +13,15 @@ from typing import Final
 from app.core.campaign import (
     Ask,
     Campaign,
-    Choose,
     End,
-    ForCondition,
     ForDays,
     ForSpan,
-    If,
     Send,
     Step,
     Steps,
     Wait,
     branches,
 )
-from app.core.conditions import Condition
 from app.core.instants import DAY, Span
 
 MOST_WAYS: Final = 200
@@ -86,15 +82,3 @@ def least_pause(step: Step) -> Span | None:
 def is_mail(step: Step) -> bool:
     """Whether the subscriber gets a mail by it."""
     return isinstance(step, Send | Ask)
-
-
-def conditions_in(campaign: Campaign) -> Iterator[Condition]:
-    """Every condition of the campaign's steps."""
-    for step in campaign.steps():
-        match step:
-            case If(condition=condition) | Wait(rule=ForCondition(condition=condition)):
-                yield condition
-            case Choose(options=options):
-                yield from (option.when for option in options)
-            case _:
-                pass

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import resource
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,11 +16,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from app.actions.sweep import expire_leases
 from app.core.instants import HOUR
 from app.main import wall
+from app.world import World
 from tests.actions.post_office import MARKETING, PostOffice, open_office, working
 from tests.faults.conftest import Note
 from tests.faults.delivery_child import build_world
@@ -100,6 +102,23 @@ def test_two_workers_on_one_database_one_of_them_killed(build: Build, postgres_d
     assert end.uncertain <= 1
 
 
+def stop_between_transactions(child: subprocess.Popen[str], watching: World) -> None:
+    """Stop a worker at a moment when it holds no lock: what it had locked would be nobody's until it wakes."""
+    held = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        " AND xact_start IS NOT NULL"
+    )
+    for _ in range(200):
+        child.send_signal(signal.SIGSTOP)
+        time.sleep(0.05)  # a statement that was under way comes to its end
+        with watching.transaction("read") as session:
+            if not session.scalar(held):
+                return
+        child.send_signal(signal.SIGCONT)
+        time.sleep(0.003)
+    raise AssertionError("the worker is never between two transactions")
+
+
 @pytest.mark.postgres
 def test_a_lease_that_runs_out_while_its_worker_is_only_stopped(
     build: Build, postgres_database_url: str, note: Note
@@ -107,8 +126,8 @@ def test_a_lease_that_runs_out_while_its_worker_is_only_stopped(
     found = build(postgres_database_url, 80, slowly(0.02))
     child = found.start_ready(worker="one")
     assert wait_until(lambda: found.keeper.count() >= 5, 30)
-    child.send_signal(signal.SIGSTOP)
     later = build_world(postgres_database_url, found.folder / "sweeper")
+    stop_between_transactions(child, later)
     object.__setattr__(later, "wall", lambda: wall() + HOUR)
     expired = expire_leases(later)
     later.database.dispose()

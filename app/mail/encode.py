@@ -14,6 +14,7 @@ from functools import lru_cache
 CRLF = b"\r\n"
 _SOFT = b"=\r\n"
 _DOT = b"=2E=\r\n"  # a dot with a line to itself: no line grows
+_FEW_LINES = 500
 _WORD_BYTES = 45  # 45 bytes give 60 characters of base64: with =?utf-8?b?…?= 72, under the 75 of RFC 2047 section 2
 _FRAME = len("=?utf-8?b??=")
 _PRINTABLE = re.compile(r"[ !-~]*\Z")
@@ -35,6 +36,8 @@ def quoted_piece(text: str) -> bytes:
         return text.encode("ascii") + _SOFT
     if not text:
         return b""
+    if len(text) < _FEW_LINES and text.isascii() and text.isprintable() and "=" not in text and "." not in text[::72]:
+        return b"".join([text[at : at + 72].encode("ascii") + _SOFT for at in range(0, len(text), 72)])
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     encoded = _undotted(

@@ -8,28 +8,26 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from html import unescape
 from threading import Lock
-from types import CodeType, SimpleNamespace
+from types import SimpleNamespace
 
-from jinja2 import Template, TemplateError
-from jinja2.runtime import Context
+from jinja2 import TemplateError
 from markupsafe import Markup, escape
 
 from app.core.instants import Instant
 from app.mail import headers
 from app.mail.bidi import led
 from app.mail.compiled import Attachment, CompiledMail
-from app.mail.encode import base64_body, base64_lines, prefers_base64, quoted_piece, quoted_printable, utf8_piece
+from app.mail.encode import base64_lines, prefers_base64, quoted_piece
 from app.mail.inline import inline
+from app.mail.part import Part
 from app.mail.source import direction
-from app.mail.templates import sandbox_for
 from app.mail.values import Survey, Values, named
 
-_BLANKS = re.compile(r"\n(?:[ \t\u200f]*\n){2,}")
 _COUNTED = re.compile(r"\{\{ _l\[(\d+)\] \}\}")
 _KEPT = 256
 
@@ -122,16 +120,23 @@ class Message:
 
     data: bytes
     subject: str
-    text: str
     message_id: str
     envelope_from: str
     envelope_to: str
-    html_pieces: tuple[str, ...] = field(repr=False)
+    html_pieces: Sequence[str] = field(repr=False)
+    text_pieces: Sequence[str] = field(repr=False)
+    static: Collection[str] = field(repr=False)
+    """The pieces that are the same for every reader, and some that are not used."""
 
     @property
     def html(self) -> str:
         """The HTML part as the reader gets it."""
         return "".join(self.html_pieces)
+
+    @property
+    def text(self) -> str:
+        """The text part as the reader gets it."""
+        return "".join(self.text_pieces)
 
 
 class RenderFault(Exception):
@@ -170,42 +175,6 @@ def _ready(compiled: CompiledMail, *, is_counted: bool) -> _Ready:
     return made
 
 
-class _Body:
-    """One template and the wire form of its static strings."""
-
-    __slots__ = ("is_base64", "known", "sandbox", "yields")
-
-    def __init__(self, source: str, locale: str, is_base64: bool) -> None:
-        sandbox = sandbox_for(source, locale)
-        code = sandbox.compile(source)
-        self.sandbox = sandbox
-        self.yields = Template.from_code(sandbox, code, {}).root_render_func
-        self.is_base64 = is_base64
-        encode = utf8_piece if is_base64 else quoted_piece
-        self.known = {text: encode(text) for text in _constants(code)}
-
-    def pieces(self, variables: dict[str, object]) -> list[str]:
-        """What the template yields; a static string is always the same object."""
-        return list(self.yields(Context(self.sandbox, variables, None, {})))
-
-    def encoded(self, pieces: list[str], prefix: str) -> list[bytes]:
-        """The body for the wire; `prefix` is what its counted links begin with."""
-        if self.is_base64:
-            return base64_body(pieces, self.known)
-        return quoted_printable(pieces, self.known, {prefix: quoted_piece(prefix)})
-
-
-def _constants(code: CodeType) -> Iterator[str]:
-    """The strings a compiled template yields are constants of its code."""
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _constants(constant)
-        elif isinstance(constant, str):
-            yield constant
-        elif isinstance(constant, tuple):
-            yield from (item for item in constant if isinstance(item, str))
-
-
 class _Ready:
     """A compiled mail unpacked for use, with links counted or not. Shared by threads: nothing in it changes."""
 
@@ -215,29 +184,30 @@ class _Ready:
         html, text = (
             _COUNTED.sub(r"{{ _b }}/\1", source) if is_counted else source for source in (compiled.html, compiled.text)
         )
-        self.html = _Body(html, compiled.locale, compiled.is_base64)
-        self.text = _Body(text, compiled.locale, prefers_base64(compiled.text))
+        self.html = Part(html, compiled.locale, compiled.is_base64)
+        self.text = Part(text, compiled.locale, prefers_base64(compiled.text))
         self.range = self.html.sandbox.globals["range"]
         self.uses_personal = "_person(" in compiled.html
         self.uses_survey = "survey" in compiled.names
         subjects = {"": compiled.subject, **dict(compiled.subjects)}
-        self.subjects = {name: _Body(source, compiled.locale, is_base64=True) for name, source in subjects.items()}
+        self.subjects = {name: Part(source, compiled.locale, is_base64=True) for name, source in subjects.items()}
         self.open_links = [escape(link.url or "") for link in compiled.links]
         self.text_links = [Markup(link.url or "") for link in compiled.links]  # noqa: S704 - the text part has no markup
         self.kind = _kind_fields(compiled.is_service)
 
     def message(self, person: Recipient, context: MailContext) -> Message:
         variables = self._variables(person, context)
+        often = _often(str(variables["_b"]), str(variables["_pixel"]), context.tracking)
         html = self._html(variables)
-        text, text_bytes = self._text(variables, context)
+        text, text_bytes = self._text(variables, context, often)
         subject = self._subject(variables, context)
         message_id = f"<{context.public_id}@{headers.ascii_address(context.sender.address).rpartition('@')[2]}>"
         head = self._head(person, context, subject, message_id)
         files = (*self.compiled.attachments, *context.attachments)
         make = self._mixed if files else self._alternative
-        data = b"".join([head, *make(text_bytes, self.html.encoded(html, str(variables["_b"])), files)])
+        data = b"".join([head, *make(text_bytes, self.html.encoded(html, often), files)])
         to = headers.ascii_address(person.address)
-        return Message(data, subject, text, message_id, context.return_path, to, tuple(html))
+        return Message(data, subject, message_id, context.return_path, to, html, text, self.html.known)
 
     def _variables(self, person: Recipient, context: MailContext) -> dict[str, object]:
         zone, links, tracking = person.timezone, context.links, context.tracking
@@ -270,17 +240,14 @@ class _Ready:
         pieces = self.html.pieces(variables)
         return pieces if self.compiled.is_inlined else [inline("".join(pieces))]
 
-    def _text(self, variables: dict[str, object], context: MailContext) -> tuple[str, list[bytes]]:
+    def _text(
+        self, variables: dict[str, object], context: MailContext, often: Mapping[str, bytes]
+    ) -> tuple[Sequence[str], list[bytes]]:
         variables = dict(variables)
         variables["_l"] = self.text_links
         if self.uses_personal:
             variables["_person"] = _Personal(context.tracking, str(context.site.get("url") or "#"), is_html=False)
-        pieces = self.text.pieces(variables)
-        whole = "".join(pieces)
-        if "\n\n\n" in whole:  # a branch not taken leaves its lines behind
-            whole = _BLANKS.sub("\n\n", whole).strip("\n") + "\n"
-            pieces = [whole]
-        return whole, self.text.encoded(pieces, str(variables["_b"]))
+        return self.text.tidied(self.text.pieces(variables), often)
 
     def _subject(self, variables: dict[str, object], context: MailContext) -> str:
         body = self.subjects.get(context.subject_variant, self.subjects[""])
@@ -374,10 +341,20 @@ class _Lookup:
 def _pixel(tracking: Tracking | None) -> Markup:
     if tracking is None or not tracking.pixel:
         return Markup("")
-    return Markup(f'<img src="{escape(tracking.pixel)}" {_PIXEL}')  # noqa: S704 - escaped
+    return Markup(f"{_BEFORE}{escape(tracking.pixel)}{_AFTER}")  # noqa: S704 - escaped
 
 
-_PIXEL = 'alt="" width="1" height="1" border="0" style="display:block;width:1px;height:1px;border:0">'
+_BEFORE = '<img src="'
+_AFTER = '" alt="" width="1" height="1" border="0" style="display:block;width:1px;height:1px;border:0">'
+_BEFORE_WIRE, _AFTER_WIRE = quoted_piece(_BEFORE), quoted_piece(_AFTER)
+
+
+def _often(prefix: str, pixel: str, tracking: Tracking | None) -> dict[str, bytes]:
+    """Quoted-printable of what every counted mail holds: its links' beginning, many times, and its pixel."""
+    if tracking is None:
+        return {}
+    encoded = _BEFORE_WIRE + quoted_piece(str(escape(tracking.pixel))) + _AFTER_WIRE
+    return {prefix: quoted_piece(prefix), pixel: encoded if pixel else b""}
 
 
 class _Personal:

@@ -13,10 +13,12 @@ from app.core.book import Standing
 from app.core.consent import refusal
 from app.core.instants import Instant
 from app.core.person import Code, MailClass, RunState
+from app.core.replacing import swift
 from app.core.subscriber import Subscriber
 from app.core.windows import QuietRules, Zone, next_open
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class AtTheDoor:
     """One message and everything stored that can still stop it."""

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from app.core.instants import Instant
+from app.core.replacing import swift
 
 Value: TypeAlias = str | int | float | bool | tuple[str, ...]
 """What an attribute, answer or event field may hold. Money is an int in the site's smallest unit."""
@@ -48,6 +49,7 @@ ENGAGEMENT_KINDS = frozenset({FactKind.OPENED, FactKind.CLICKED, FactKind.REPLIE
 """Kinds that only count when a human did them."""
 
 
+@swift
 @dataclass(frozen=True, slots=True, order=True)
 class RunKey:
     """Names one run of one person: the campaign, the key value (an order id or ""), and the pass."""
@@ -57,6 +59,7 @@ class RunKey:
     turn: int = 1
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Fact:
     """One thing that happened. Facts are ordered by (at, id); the id is 16 bytes and never repeats."""

@@ -17,11 +17,12 @@ from app.core.engagement import earns, score
 from app.core.facts import Fact, FactKind, FactLog
 from app.core.instants import DAY, Instant
 from app.core.person import StageChange
-from app.core.replacing import replace
+from app.core.replacing import replace, swift
 from app.core.site import Ladder, Stage
 from app.core.subscriber import NO_KIND, Subscriber
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Climbed:
     """The subscriber after the rules were asked, and the change of stage if there was one."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from app.core.instants import DAY, HOUR, Instant, Span, format_span, parse_span
+from app.core.replacing import swift
 from app.core.windows import LONGEST_QUIET, NEVER_QUIET, Quiet, QuietRules, Zone, day_of, local, quiet_end
 
 ROUNDS: Final = 32
@@ -56,6 +57,7 @@ def parse_limit(text: str) -> Limit:
     return Limit(count, HOUR if window == "hour" else parse_span(window))
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Slot:
     """A message that counts: reserved for `at`, or gone out then. The greater `priority` wins.
@@ -78,6 +80,7 @@ def wished(tags: Collection[str]) -> tuple[Limit, ...]:
     return tuple(limit for tag, limit in WISHES.items() if tag in tags)
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Pace:
     """What holds for one person: the limits, her zone and the quiet times."""
@@ -113,6 +116,7 @@ class Hushed:
 Reason: TypeAlias = Capped | Hushed
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Solved:
     """A time that keeps every rule, and the rules that moved it there, in the order they first did.

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from app.core.facts import NO_FIELDS, FactLog, Fields, RunKey
 from app.core.instants import Instant
-from app.core.replacing import replace
+from app.core.replacing import replace, swift
 from app.core.subscriber import Subscriber
 
 
@@ -49,6 +49,7 @@ class PausedBy(StrEnum):
     EXCLUSIVE = "exclusive"
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Cursor:
     """A place in one sequence: the blocks entered (step id, branch), the step standing at, the last one finished.
@@ -68,6 +69,7 @@ class Finish(StrEnum):
     GHOST = "ghost"
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Finished:
     finish: Finish
@@ -79,6 +81,7 @@ NONE_FINISHED: Mapping[str, Finished] = MappingProxyType({})
 NO_CURSORS: Mapping[str, Cursor] = MappingProxyType({})
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Run:
     """One person's way through one campaign. `version` is the digest of the campaign it follows."""
@@ -139,6 +142,7 @@ class MailClass(StrEnum):
     TEAM = "team"
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class MessageKey:
     """What makes a message one of a kind: the run's step, or a cause when there is no run."""
@@ -148,6 +152,7 @@ class MessageKey:
     """The step id; without a run the cause, e.g. `deliver:<box>:<fact id>`."""
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Message:
     key: MessageKey
@@ -172,6 +177,7 @@ class Message:
         return self.mail_class is MailClass.MARKETING and self.state in SLOT_STATES
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class PastRun:
     """What re-entry has to know of a run that is over."""
@@ -181,6 +187,7 @@ class PastRun:
     rested_at: Instant | None = None
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A failed `where` of a box or event entry, asked again with each new fact until `until`."""
@@ -198,6 +205,7 @@ Bucket: TypeAlias = tuple[tuple[Instant, bytes], ...]
 """The earliest facts of a bucket, (at, fact id), as many as may earn points."""
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Person:
     subscriber: Subscriber
@@ -219,6 +227,7 @@ class Person:
 # ── What comes back from outside ─────────────────────────────────────────────────────────────────────────────────────
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Settled:
     """A message left our hands or will not: sent, uncertain, refused, skipped or parked; when, and why."""
@@ -310,6 +319,7 @@ Seen: TypeAlias = Mapping[str, str | int | float | bool | None]
 """The values a decision saw, by name. Instants are ints whose name ends in `_at`."""
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Decision:
     at: Instant
@@ -319,6 +329,7 @@ class Decision:
     seen: Seen = field(default_factory=lambda: MappingProxyType({}))
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class StageChange:
     at: Instant

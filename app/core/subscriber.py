@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from app.core.facts import NO_FIELDS, Fields
 from app.core.instants import Instant
+from app.core.replacing import swift
 
 NO_INSTANTS: Mapping[str, Instant] = MappingProxyType({})
 NO_KIND = "none"
@@ -26,6 +27,7 @@ class SubscriberState(StrEnum):
     ERASED = "erased"
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Subscriber:
     """One person. `weight` is the forward-decayed engagement at `landmark` (see core/engagement)."""

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 from app.core.facts import NO_FIELDS, FactLog, Fields, RunKey
 from app.core.instants import DAY, Instant, Span
+from app.core.replacing import swift
 from app.core.subscriber import Subscriber
 
 if TYPE_CHECKING:
     from app.core.conditions import Condition
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Scope:
     """How far back facts count, and which event and key this run has.
@@ -53,6 +55,7 @@ class Rules:
     timezone: str = "UTC"
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class View:
     subscriber: Subscriber

@@ -34,7 +34,7 @@ from app.core.person import (
     StageChange,
     WebhookCall,
 )
-from app.core.replacing import replace
+from app.core.replacing import replace, swift
 from app.core.subscriber import Subscriber
 from app.core.windows import Zone, zone_of
 
@@ -42,6 +42,7 @@ _T = TypeVar("_T")
 _NO_CURSOR = Cursor()
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Calm:
     """The ladder and entries were asked and changed nothing: until `look_again_at` nothing but a fact does."""
@@ -50,6 +51,7 @@ class Calm:
     look_again_at: Instant | None
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Advance:
     """What deciding ended in: the person as she is now, why, and what others must be told.

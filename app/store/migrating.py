@@ -29,7 +29,9 @@ from app.store.engine import Database
 from app.store.place import file_of, refuse_network
 from app.store.tables import metadata
 
-SCRIPTS = Path(__file__).parents[2] / "migrations"
+_PACKED = Path(__file__).with_name("migrations")
+"""Where a wheel carries the migrations; in a checkout they stand at the top."""
+SCRIPTS = _PACKED if _PACKED.is_dir() else Path(__file__).parents[2] / "migrations"
 _LOCK = 0x7061727661720001
 """The number of our advisory lock on PostgreSQL."""
 _PATIENCE = 120

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -64,6 +65,8 @@ class Settings:
     journal_window: int = 16
     """Mails per connection that may be uncertain after a power cut."""
     claim: int = 100
+    warm_up: Mapping[str, int] = field(default_factory=dict)
+    """New sending domains → the day their warm-up began, counted from 1970 UTC; 0: the first they ever sent on."""
     event_retention: Span = 730 * DAY
     grace: Span = 3 * SECOND
     """How long a click waits for its verdict."""
@@ -106,6 +109,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         uncertain=reader.take("UNCERTAIN", "hold", _one_of("hold", "resend")),
         journal_window=reader.take("JOURNAL_WINDOW", "16", _number(1, 16)),
         claim=reader.take("CLAIM", "100", _number(1, 100)),
+        warm_up=reader.take("WARM_UP", "", _warm_up),
         event_retention=reader.take("EVENT_RETENTION_DAYS", "730", _number(1, 36500)) * DAY,
         grace=reader.take("GRACE_SECONDS", "3", _number(0, 3600)) * SECOND,
         bounce_mailbox=reader.take("BOUNCE_MAILBOX", "", str),
@@ -216,6 +220,17 @@ def _pairs(text: str) -> Mapping[str, str]:
         if not mark or not value.strip():
             raise ValueError("write provider=secret, with commas between several")
         found[name.strip()] = value.strip()
+    return found
+
+
+def _warm_up(text: str) -> Mapping[str, int]:
+    """`example.com` or `example.com@2026-11-20`, with commas between."""
+    found = {}
+    for part in _words(text):
+        domain, _, day = part.lower().partition("@")
+        if "." not in domain:
+            raise ValueError(f"{part!r} is no domain such as example.com or example.com@2026-11-20")
+        found[domain] = (date.fromisoformat(day) - date(1970, 1, 1)).days if day else 0
     return found
 
 

@@ -139,7 +139,7 @@ class _Shift:
 
     def _room(self) -> int:
         """How many more may be claimed; half at a time, so that taking and sending overlap."""
-        most = self._post.world.settings.claim
+        most = min(self._post.world.settings.claim, self._courier.transport.room)
         return min(max(most // 2, 1), most - self._under_way)
 
     def _take(self) -> None:

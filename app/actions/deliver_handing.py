@@ -20,6 +20,7 @@ from app.core.delivery import Go
 from app.core.person import MailClass
 from app.disk.journal import JournalFull
 from app.mail.dkim import sign
+from app.mail.smtp_routes import Mailing
 from app.mail.transports import Envelope, HandOverForbidden, MessageKey, NoBody, Settlement
 from app.store.bodies import pack
 from app.store.engine import StoreError
@@ -84,7 +85,16 @@ class Handing:
 
     def _envelope(self, load: Load, letter: Letter, version: Chosen) -> Envelope:
         key, sender = MessageKey(letter.id, letter.claim_no), return_path(self._world, letter)
-        return Envelope(key, sender, letter.address, lambda: self._body(load, letter, version), is_wire_ready=True)
+        return Envelope(
+            key,
+            sender,
+            letter.address,
+            lambda: self._body(load, letter, version),
+            relays=self._post.routes.of(mailing_of(letter)),
+            is_wire_ready=True,
+            lane=letter.lane,
+            at_once=self._post.paces.lane(letter.lane).connections if letter.mail_class is MailClass.MARKETING else 0,
+        )
 
     def _body(self, load: Load, letter: Letter, version: Chosen) -> bytes:
         """Write the mail, on a sending thread. Raises NoBody when it may not leave any more."""
@@ -146,7 +156,13 @@ class Handing:
     def _learn(self, load: Load, letter: Letter, verdict: Verdict) -> None:
         """Whoever asks for patience gets it at once: the rest of the lane's letters stay here."""
         if verdict.slows:
-            if self._post.paces.slowed(letter.lane, verdict.reply, self._world.wall()):
+            if self._post.paces.slowed(letter.lane, verdict.reply):
                 load.slowed = load.slowed | {letter.lane}
         elif verdict.left_the_house:
             self._post.paces.thanks(letter.lane)
+
+
+def mailing_of(letter: Letter) -> Mailing:
+    """What routes ask of a letter."""
+    is_service = letter.mail_class is not MailClass.MARKETING
+    return Mailing(letter.campaign, letter.address.rpartition("@")[2].lower(), is_service)

@@ -6,7 +6,7 @@ number. Must not talk to a network.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,10 +18,11 @@ from app.actions.deliver_handing import Ended
 from app.actions.deliver_taking import Post
 from app.actions.offers import keep_clocks
 from app.actions.outcomes import Verdict, again_at
+from app.actions.pace import lane_tally
 from app.core.instants import DAY, Instant
 from app.core.person import MailClass, MessageState
 from app.mail.lanes import Trying
-from app.store import alarms, bodies, claims, people
+from app.store import alarms, bodies, claims, paces, people
 from app.store.claims import Attempt, Claim, Settled, Settlement
 from app.store.letters import Letter
 
@@ -50,6 +51,7 @@ def record(post: Post, ended: Sequence[Ended]) -> None:
         _keep(session, known, changed, now)
         _hold(post, session, known, changed, now)
         _count(session, known, changed, now)
+        _count_lanes(post, session, known, now)
         over = {each.subscriber_id for each in changed if each.state is not MessageState.WAITING}
         people.wake(session, over, now)
         if back:
@@ -140,6 +142,20 @@ def _count(session: Session, known: Sequence[_Known], changed: Sequence[Settled]
         if letter.mail_class is MailClass.MARKETING and letter.campaign and state in _COUNTED:
             found[letter.campaign, "sent" if state is MessageState.SENT else each.verdict.reason] += 1
     alarms.count_mails(session, found, now)
+
+
+def _count_lanes(post: Post, session: Session, known: Sequence[_Known], now: Instant) -> None:
+    """The lanes' counters, which a warm-up and the rate are worked out from."""
+    answered = [each for each in known if each.verdict.left_the_house]
+    post.paces.done(len(answered))
+    ends: dict[str, list[tuple[str, MessageState, str]]] = defaultdict(list)
+    for each in answered:
+        letter = each.ended.letter
+        if letter.mail_class is MailClass.MARKETING:
+            domain = each.ended.load.shelved.book.site.sender.address.rpartition("@")[2].lower()
+            ends[domain].append((post.paces.lane(letter.lane).name, each.verdict.state, each.verdict.reason))
+    for domain, of_domain in ends.items():
+        paces.count_lanes(session, domain, lane_tally(of_domain), now)
 
 
 _COUNTED = frozenset((MessageState.SENT, MessageState.REFUSED))

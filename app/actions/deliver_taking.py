@@ -17,11 +17,13 @@ from app.actions.door import leaving
 from app.actions.offers import AGAIN_AFTER, NOTHING, Prepared, prepare
 from app.actions.pace import Paces
 from app.actions.shelf import Shelf, Shelved
+from app.actions.warming import WarmUp
 from app.core.delivery import Answer, Go, Never, NotYet
 from app.core.instants import SECOND, Instant, Span
 from app.core.person import MailClass, MessageState
 from app.disk.journal import Journal
 from app.mail.dkim import Signer
+from app.mail.smtp_routes import Routes
 from app.store import claims, people, releases
 from app.store.claims import Claim, Wanted
 from app.store.engine import StoreError
@@ -53,6 +55,8 @@ class Post:
     paces: Paces
     mails: MailShelf = field(default_factory=MailShelf)
     signers: tuple[Signer, ...] = ()
+    routes: Routes = field(default_factory=lambda: Routes(()))
+    warm_up: WarmUp = field(default_factory=lambda: WarmUp({}))
 
 
 @dataclass(slots=True)
@@ -140,6 +144,7 @@ class _Taking:
         """Whether it is worth asking for the write gate. Looked for once a second while loads are full."""
         if self._world.monotonic() - self._known.looked_at > LOOK_EVERY:
             with self._world.transaction("read") as session:
+                self._warm(session)
                 due = [(kind, lane) for kind in self._classes for lane in claims.lanes_due(session, kind, self._now)]
             self._known.due = tuple(due)
             self._known.looked_at = self._world.monotonic() if due else _NEVER
@@ -148,8 +153,13 @@ class _Taking:
     def _lanes(self) -> list[tuple[MailClass, str]]:
         return [(kind, lane) for kind, lane in self._known.due if kind is not MailClass.MARKETING or self._room(lane)]
 
+    def _warm(self, session: Session) -> None:
+        """What a new domain may still send today."""
+        if MailClass.MARKETING in self._classes and (shelved := self._post.shelf.look(session)) is not None:
+            self._post.warm_up.refresh(session, shelved.book.site.sender.address, self._post.paces, self._now)
+
     def _room(self, lane: str) -> int:
-        return self._post.paces.room(lane, self._wall)
+        return self._post.paces.room(lane)
 
     def _claim(self, session: Session) -> list[Claim]:
         """Each lane gets a fair part of the load; what one does not need is the next one's."""
@@ -161,7 +171,8 @@ class _Taking:
             if room > 0:
                 wanted = Wanted(kind, lane, room, self._now, self._wall + LEASE)
                 found = claims.claim(session, self._post.owner, wanted)
-                self._post.paces.took(lane, len(found), self._wall)
+                if kind is MailClass.MARKETING:
+                    self._post.paces.took(lane, len(found))
                 claimed += found
         return claimed
 

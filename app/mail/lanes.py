@@ -321,6 +321,8 @@ def judge_day(figures: DayFigures) -> WarmUpStep:
 
 def next_level(level: int, figures: DayFigures) -> int:
     """The warm-up level for the next day, from 0; -1 means stop. A day that was not used to the half does not rise."""
+    if level < 0:
+        return -1  # only a person starts again
     match judge_day(figures):
         case WarmUpStep.STOP:
             return -1

@@ -16,11 +16,13 @@ from ssl import SSLContext
 from typing import Final
 from weakref import WeakSet
 
+from app.mail.smtp_pace import Held, Turns
 from app.mail.smtp_session import Session, SessionFault, open_session, tls_context
 from app.mail.smtp_stream import Item, Stream
 from app.mail.smtp_url import SmtpRelay, Tls
 from app.mail.smtp_wire import Wire
 from app.mail.transports import (
+    NO_LIMIT,
     Envelope,
     HandOverForbidden,
     Hooks,
@@ -35,18 +37,22 @@ from app.mail.transports import (
 
 FIRST_REST: Final = 15.0
 LONGEST_REST: Final = 600.0
+HORIZON: Final = 10.0
+"""Seconds: nothing is claimed that would leave later than this."""
+_POLL: Final = 0.01
 
 Clock = Callable[[], float]
 
 
 class SmtpTransport:
     """Sends over one SMTP relay. `clock` gives monotonic seconds. One `send` at a time; sessions stay open
-    between sends.
+    between sends. `turns` is handed in where another transport goes over the same relay.
     """
 
-    def __init__(self, relay: SmtpRelay, clock: Clock = time.monotonic) -> None:
+    def __init__(self, relay: SmtpRelay, clock: Clock = time.monotonic, turns: Turns | None = None) -> None:
         self.relay = relay
         self.clock = clock
+        self.turns = turns or Turns(relay.limits.rate)
         self._lock = threading.Lock()
         self._idle: list[Session] = []
         self._wires: WeakSet[Wire] = WeakSet()
@@ -61,6 +67,11 @@ class SmtpTransport:
     @property
     def is_ready(self) -> bool:
         return self.clock() >= self._rests_until and not self._stopped.is_set()
+
+    @property
+    def room(self) -> int:
+        rate = self.relay.limits.rate
+        return max(1, int(rate * HORIZON)) if rate else NO_LIMIT
 
     def send(self, envelopes: Iterable[Envelope], hooks: Hooks) -> Tally:
         shift = _Shift(self, iter(envelopes), Tallying(hooks), self._stopped)
@@ -169,7 +180,8 @@ class _Shift:
         self._error: BaseException | None = None
         self.fault: RelayFault | None = None
         self._most = transport.relay.limits.connections
-        self._pace = _Pace(transport.relay.limits.rate, stopped)
+        self._turns = transport.turns
+        self._held = Held(self._most)
 
     def run(self) -> None:
         """Work until the source is dry or there is a reason to stop; then raise what a hook or the source raised."""
@@ -227,16 +239,53 @@ class _Shift:
 
     # ------------------------------------------------------------ items
 
-    def take(self) -> Item | Envelope | None:
-        if self.over:
+    def take(self, slot: int, *, may_wait: bool) -> Item | Envelope | None:
+        """The next mail for a connection. Without `may_wait` also None while it must wait: replies first."""
+        while not self.over:
+            if item := self._pop_returned():
+                self._held.begin(slot, item.envelope, anyway=True)
+                return item
+            envelope = self._held.next_for(slot) or self._draw()
+            if envelope is None and not (may_wait and len(self._held)):
+                return None
+            if envelope is not None and (mine := self._begin(slot, envelope, may_wait=may_wait)):
+                return mine
+            if not may_wait and self._held.is_full:
+                return None
+            if envelope is None or self._held.is_full:
+                self._stopped.wait(_POLL)
+            elif not may_wait and self._turns.gap:
+                return None
+        return None
+
+    def _pop_returned(self) -> Item | None:
+        if not self._returned:
             return None
-        if self._returned:
-            with self._lock:
-                if self._returned:
-                    return self._returned.popleft()
-        return self._draw()
+        with self._lock:
+            return self._returned.popleft() if self._returned else None
+
+    def _begin(self, slot: int, envelope: Envelope, *, may_wait: bool) -> Envelope | None:
+        """The mail, when this connection may carry it and its turn has come; else it is held."""
+        if not self._held.begin(slot, envelope):
+            self._held.hold(envelope)
+            return None
+        if self._turns.take_now():
+            return envelope
+        if may_wait:
+            self._stopped.wait(self._turns.reserve())
+            if not self.over:
+                return envelope
+        self.end_of(slot, envelope)
+        self._held.hold(envelope, first=True)
+        return None
+
+    def end_of(self, slot: int, envelope: Envelope) -> None:
+        """This connection does not carry it any more."""
+        self._held.end(slot, envelope)
 
     def _draw(self) -> Envelope | None:
+        if self._held.is_full:
+            return None
         with self._source_lock:
             if self._is_dry or self.over:
                 return None
@@ -246,10 +295,8 @@ class _Shift:
                 self.fail(error)
                 return None
             self._is_dry = envelope is None
-        if envelope is not None:
-            if len(self._threads) < self._most:
-                self._add_worker()
-            self._pace.wait()
+        if envelope is not None and len(self._threads) < self._most:
+            self._add_worker()
         return envelope
 
     def give_back(self, item: Item) -> None:
@@ -260,7 +307,7 @@ class _Shift:
         with self._lock:
             items = tuple(self._returned)
             self._returned.clear()
-        return items
+        return items + tuple(Item(envelope, b"") for envelope in self._held.all())
 
 
 class _Worker:
@@ -279,7 +326,7 @@ class _Worker:
             except BaseException as error:  # noqa: BLE001 - raised again by the thread that called send()
                 self._shift.fail(error)
             if self._first:
-                self._shift.give_back(self._first)
+                self.give_back(self._first)
                 self._first = None
             leaving = self._shift.leave(fault)
         if leaving is Leaving.LAST:
@@ -288,7 +335,7 @@ class _Worker:
     def _work(self) -> RelayFault | None:
         """Session after session until there is no more to do, or no session to be had."""
         fault: RelayFault | None = None
-        while fault is None and (item := self.take()):
+        while fault is None and (item := self._next(may_wait=True)):
             self._first = item
             fault = self._serve()
         return fault
@@ -320,7 +367,10 @@ class _Worker:
         if self._first:
             item, self._first = self._first, None
             return item
-        while drawn := self._shift.take():
+        return self._next(may_wait=False)
+
+    def _next(self, *, may_wait: bool) -> Item | None:
+        while drawn := self._shift.take(self._slot, may_wait=may_wait):
             if isinstance(drawn, Item):
                 return drawn
             body = make_body(drawn)
@@ -330,6 +380,7 @@ class _Worker:
         return None
 
     def give_back(self, item: Item) -> None:
+        self._shift.end_of(self._slot, item.envelope)
         self._shift.give_back(item)
 
     def allow(self, item: Item) -> None:
@@ -344,6 +395,7 @@ class _Worker:
             raise HandOverForbidden(f"{type(error).__name__} before the final dot") from error
 
     def settle(self, item: Item, outcome: Outcome) -> None:
+        self._shift.end_of(self._slot, item.envelope)
         slot = 0 if isinstance(outcome, NotTried) else self._slot
         settlement = Settlement(item.envelope.key, outcome, self._shift.transport.name, slot)
         try:
@@ -355,24 +407,3 @@ class _Worker:
         self._shift.transport.rest()
         self._shift.fault = self._shift.fault or fault
         self._shift.end(f"the relay failed at {fault.stage.value}: {fault.text}")
-
-
-class _Pace:
-    """At most `rate` mails a second, evenly; 0 means as fast as they go."""
-
-    def __init__(self, rate: float, stopped: threading.Event, clock: Clock = time.monotonic) -> None:
-        self._gap = 1 / rate if rate else 0.0
-        self._stopped = stopped
-        self.clock = clock
-        self._lock = threading.Lock()
-        self._next = 0.0
-
-    def wait(self) -> None:
-        if not self._gap:
-            return
-        with self._lock:
-            now = self.clock()
-            at = max(self._next, now)
-            self._next = at + self._gap
-        if at > now:
-            self._stopped.wait(at - now)

@@ -1,4 +1,4 @@
-"""Several relays as one transport: shares by weight, mails pinned to a relay by name, and another relay when one fails.
+"""Several relays as one transport: shares by weight, mails only some may take, and another relay when one fails.
 
 Owns the sharing out and the failing over, and the making of transports from settings.
 Must not weigh relays by anything but their settings and their faults.
@@ -9,12 +9,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from app.mail.replies import Stage
 from app.mail.smtp import SmtpTransport
-from app.mail.smtp_url import FileRelay, Relay
+from app.mail.smtp_pace import Turns
+from app.mail.smtp_url import FileRelay, Relay, SmtpRelay
 from app.mail.transports import (
     Envelope,
     FileTransport,
@@ -34,20 +35,27 @@ _AHEAD: Final = 8  # envelopes that may wait for one relay
 _STUCK: Final = 1.0  # seconds without a draw after which the others take its share
 
 
-def open_transport(relays: Sequence[Relay], clock: Callable[[], float] = time.monotonic) -> Transport:
+def open_transport(
+    relays: Sequence[Relay], clock: Callable[[], float] = time.monotonic, turns: Mapping[str, Turns] | None = None
+) -> Transport:
     """The transport for the relays of a setting (`parse_relays`); nothing is connected yet. Raises ValueError
-    for none.
+    for none. `turns` (by relay name, of `turns_of`) are for transports that share their relays' rates.
     """
     if not relays:
         raise ValueError("at least one relay is needed")
-    members = [(_open(relay, clock), relay.weight) for relay in relays]
+    members = [(_open(relay, clock, turns or {}), relay.weight) for relay in relays]
     return members[0][0] if len(members) == 1 else RelaySet(members)
 
 
-def _open(relay: Relay, clock: Callable[[], float]) -> Transport:
+def turns_of(relays: Sequence[Relay]) -> dict[str, Turns]:
+    """The rates of relays, for all transports over them."""
+    return {relay.name: Turns(relay.limits.rate) for relay in relays if isinstance(relay, SmtpRelay)}
+
+
+def _open(relay: Relay, clock: Callable[[], float], turns: Mapping[str, Turns]) -> Transport:
     if isinstance(relay, FileRelay):
         return (MaildirTransport if relay.is_maildir else FileTransport)(relay.folder, relay.name)
-    return SmtpTransport(relay, clock)
+    return SmtpTransport(relay, clock, turns.get(relay.name))
 
 
 class RelaySet:
@@ -67,10 +75,17 @@ class RelaySet:
     def is_ready(self) -> bool:
         return not self._is_stopped and any(member.is_ready for member, _ in self._members)
 
+    @property
+    def members(self) -> tuple[Transport, ...]:
+        return tuple(member for member, _ in self._members)
+
+    @property
+    def room(self) -> int:
+        return sum(member.room for member, _ in self._members if member.is_ready)
+
     def send(self, envelopes: Iterable[Envelope], hooks: Hooks) -> Tally:
         counting = Tallying(hooks)
-        ready = [pair for pair in self._members if pair[0].is_ready] or list(self._members)
-        self._sharing = _Sharing(ready, iter(envelopes), counting)
+        self._sharing = _Sharing(self._members, iter(envelopes), counting)
         if self._is_stopped:
             self._sharing.end("the transport was stopped")
         self._sharing.run()
@@ -96,7 +111,9 @@ class _Sharing:
         self._weights = [weight for _, weight in members]
         self._credit = [0] * len(members)
         self._waiting: list[deque[Envelope]] = [deque() for _ in members]
-        self._is_out = [False] * len(members)
+        rests = [not transport.is_ready for transport in self._transports]
+        self._is_out = rests if not all(rests) else [False] * len(members)
+        self._index = {transport.name: i for i, transport in enumerate(self._transports)}
         self._drawn: dict[MessageKey, Envelope] = {}
         self._source = source
         self._is_dry = False
@@ -160,20 +177,24 @@ class _Sharing:
                 self._is_dry = True
                 break
             target = self._target(envelope)
-            if target != index and self._has_room(target):
-                self._waiting[target].append(envelope)
-            elif target == index or not envelope.relay:
+            if target == index:
                 return envelope
-            else:
-                self._waiting[target].append(envelope)
+            if not self._has_room(target) and index in self._allowed(envelope):
+                return envelope
+            self._waiting[target].append(envelope)
         return mine.popleft() if mine else None
 
+    def _allowed(self, envelope: Envelope) -> Sequence[int]:
+        """Who may take it: those it names, else anyone."""
+        named = [self._index[name] for name in envelope.relays if name in self._index]
+        return named or range(len(self._transports))
+
     def _target(self, envelope: Envelope) -> int:
-        """Smooth weighted turns among those that are still in; a pinned mail waits for its relay."""
-        names = [transport.name for transport in self._transports]
-        if envelope.relay in names:
-            return names.index(envelope.relay)
-        able = [i for i, out in enumerate(self._is_out) if not out]
+        """Smooth weighted turns among those that are still in; a mail whose relays are all out waits for the first."""
+        allowed = self._allowed(envelope)
+        able = [i for i in allowed if not self._is_out[i]]
+        if not able:
+            return allowed[0]
         for i in able:
             self._credit[i] += self._weights[i]
         chosen = max(able, key=lambda i: self._credit[i])
@@ -195,7 +216,7 @@ class _Sharing:
         with self._lock:
             envelope = self._drawn.pop(settlement.key, None)
             if envelope and isinstance(settlement.outcome, RelayFault) and self._may_move(envelope):
-                other = self._other(index)
+                other = self._other(index, envelope)
                 if other is not None:
                     self._waiting[other].append(envelope)
                     return
@@ -204,17 +225,16 @@ class _Sharing:
 
     def _may_move(self, envelope: Envelope) -> bool:
         moves = self._moves[envelope.key] = self._moves.get(envelope.key, 0) + 1
-        return not envelope.relay and moves < len(self._transports)
+        return moves < len(self._allowed(envelope))
 
-    def _other(self, index: int) -> int | None:
-        return next((i for i, out in enumerate(self._is_out) if i != index and not out), None)
+    def _other(self, index: int, envelope: Envelope) -> int | None:
+        return next((i for i in self._allowed(envelope) if i != index and not self._is_out[i]), None)
 
     def _drop_out(self, index: int) -> None:
         with self._lock:
             self._is_out[index] = True
-            other = self._other(index)
             for envelope in tuple(self._waiting[index]):
-                if other is not None and not envelope.relay:
+                if (other := self._other(index, envelope)) is not None:
                     self._waiting[index].remove(envelope)
                     self._waiting[other].append(envelope)
 

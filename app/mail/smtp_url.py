@@ -75,6 +75,22 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Takes:
+    """What a relay is kept for; without any of these it takes whatever no other one is kept for.
+
+    `campaigns`: keys, `*` at the end for more; `domains`: recipients', `*.` in front for all below; `mail`: `service`
+    or `marketing`.
+    """
+
+    campaigns: tuple[str, ...] = ()
+    domains: tuple[str, ...] = ()
+    mail: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.campaigns or self.domains or self.mail)
+
+
+@dataclass(frozen=True, slots=True)
 class SmtpRelay:
     """One SMTP server we hand mails to."""
 
@@ -92,6 +108,7 @@ class SmtpRelay:
     timeouts: Timeouts = Timeouts()
     may_pipeline: bool = True
     dsn: str = "FAILURE,DELAY"
+    takes: Takes = Takes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +119,7 @@ class FileRelay:
     folder: Path
     is_maildir: bool = False
     weight: int = 1
+    takes: Takes = Takes()
 
 
 Relay: TypeAlias = SmtpRelay | FileRelay
@@ -135,6 +153,8 @@ def parse_relays(text: str) -> tuple[Relay, ...] | RelayFaults:
     faults.extend(
         f"{name}: the name is given to two relays" for name in sorted({n for n in names if names.count(n) > 1})
     )
+    if relays and all(relay.takes for relay in relays) and not faults:
+        faults.append("every relay is kept for something; one without campaigns=, domains= and mail= takes the rest")
     if not relays and not faults:
         faults.append("no relay is given: write for example smtp://user:password@mail.example.com:587")
     return RelayFaults(tuple(faults)) if faults else tuple(relays)
@@ -187,7 +207,11 @@ class _Reader:
         if url.path in {"", "/"}:
             self.fault("name the folder, as in file:///var/mail/out")
         return FileRelay(
-            self.name, Path(unquote(url.path)), url.scheme == "maildir", self._whole("weight", 1, 1, 1_000)
+            self.name,
+            Path(unquote(url.path)),
+            url.scheme == "maildir",
+            self._whole("weight", 1, 1, 1_000),
+            self._takes(),
         )
 
     def _smtp(self, url: SplitResult) -> Relay:
@@ -222,7 +246,22 @@ class _Reader:
                 {"failure": "FAILURE", "failure,delay": "FAILURE,DELAY", "never": "NEVER", "off": ""},
                 "FAILURE,DELAY",
             ),
+            takes=self._takes(),
         )
+
+    def _takes(self) -> Takes:
+        mail = self._choice("mail", {"all": "", "service": "service", "marketing": "marketing"}, "")
+        return Takes(self._words("campaigns", _CAMPAIGN), self._words("domains", _DOMAIN), mail)
+
+    def _words(self, key: str, form: re.Pattern[str]) -> tuple[str, ...]:
+        text = self._options.pop(key, None)
+        if text is None:
+            return ()
+        words = tuple(word.strip().lower() for word in text.split(","))
+        for word in words:
+            if not form.fullmatch(word):
+                self.fault(f"{key}={text}: {word!r} is none; write them with commas between, a * {_STAR[key]}")
+        return words
 
     def _tls(self, scheme: str, host: str) -> Tls:
         if scheme == "smtps":
@@ -284,9 +323,12 @@ class _Reader:
         return value
 
 
+_CAMPAIGN: Final = re.compile(r"[a-z0-9][a-z0-9_-]*\*?|\*")
+_DOMAIN: Final = re.compile(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*")
+_STAR: Final = {"campaigns": "at the end for more", "domains": "and a dot in front for all below"}
 _OPTIONS: Final = (
-    "auth", "ca", "connections", "dsn", "helo", "max_age", "per_connection", "pipelining", "rate", "starttls",
-    "timeout", "weight",
+    "auth", "ca", "campaigns", "connections", "domains", "dsn", "helo", "mail", "max_age", "per_connection",
+    "pipelining", "rate", "starttls", "timeout", "weight",
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from app.mail.replies import Reply, ReplyClass, Stage
 
@@ -31,7 +31,8 @@ class Envelope:
 
     `sender` is empty for the null sender. `body` gives the finished mail as bytes, headers included; it is called on a
     sending thread before any command for this mail is written, and again if the mail moves to another relay.
-    `relay` pins a relay by name. `is_wire_ready`: whoever made the body vouches that its line ends are CRLF only, the
+    `relays` names those that may take it, empty: any. Of one `lane` no more than `at_once` connections of a relay carry
+    mails at a time (0: no limit). `is_wire_ready`: whoever made the body vouches that its line ends are CRLF only, the
     last one included, and that no line begins with a dot; then it is not looked through again, which halves the work.
     """
 
@@ -39,9 +40,11 @@ class Envelope:
     sender: str
     recipient: str
     body: Callable[[], bytes]
-    relay: str = ""
+    relays: tuple[str, ...] = ()
     envelope_id: str = ""
     is_wire_ready: bool = False
+    lane: str = ""
+    at_once: int = 0
 
 
 # ---------------------------------------------------------------- outcomes
@@ -154,6 +157,9 @@ class Tally:
         return self.sent + self.deferred + self.refused + self.relay_fault + self.uncertain + self.not_tried
 
 
+NO_LIMIT: Final = 1 << 30
+
+
 class Transport(Protocol):
     """Carries envelopes. `send` draws lazily (at most two ahead per connection), so an endless generator is welcome.
 
@@ -169,6 +175,10 @@ class Transport(Protocol):
     @property
     def is_ready(self) -> bool:
         """False while a relay rests after a fault: better claim nothing for it."""
+
+    @property
+    def room(self) -> int:
+        """How many mails can leave within ten seconds, as far as limits of rate say."""
 
     def send(self, envelopes: Iterable[Envelope], hooks: Hooks) -> Tally: ...
 
@@ -264,6 +274,10 @@ class FileTransport:
     @property
     def is_ready(self) -> bool:
         return True
+
+    @property
+    def room(self) -> int:
+        return NO_LIMIT
 
     def stop(self, grace: float) -> None:  # noqa: ARG002 - a file is written at once
         self._is_stopped = True

@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
@@ -19,6 +19,7 @@ from app.actions.advance import drain
 from app.actions.bounces import poll_mailbox
 from app.actions.breakers import watch
 from app.actions.deliver import LEASE, Courier, Post
+from app.actions.errands.doing import drain as do_errands
 from app.actions.nightly import keep_house
 from app.actions.pace import Paces
 from app.actions.publish import wake_concerned
@@ -26,13 +27,15 @@ from app.actions.recover import recover
 from app.actions.shelf import Shelf
 from app.actions.sweep import beat, expire_leases, renew, resend_uncertain
 from app.actions.timemachine import walk
+from app.actions.warming import WarmUp
 from app.core.person import MailClass
 from app.disk.folder import NodeFolder, boot_identity, hold_folder
 from app.disk.journal import Journal, JournalSettings
 from app.mail.inbound_mailbox import Mailbox, parse_mailbox
 from app.mail.lanes import shipped_lanes
 from app.mail.smtp import SmtpTransport
-from app.mail.smtp_relays import open_transport
+from app.mail.smtp_relays import open_transport, turns_of
+from app.mail.smtp_routes import Routes, fit_to_lanes
 from app.mail.smtp_url import FileRelay, Relay, RelayFaults, SmtpRelay, parse_relays
 from app.mail.transports import Transport
 from app.worker.clock import Clock, Work
@@ -61,6 +64,8 @@ class Workshop:
     folder: NodeFolder
     service: Courier
     marketing: Courier
+    stopping: threading.Event = field(default_factory=threading.Event)
+    """Set when the worker is told to stop: long work is set aside at its next step."""
 
     @property
     def couriers(self) -> tuple[Courier, Courier]:
@@ -76,14 +81,25 @@ def open_workshop(world: World) -> Workshop:
     boot = boot_identity()
     recovered = recover(world, path, boot, but=folder.owner.incarnation)
     log.info("recovered", recorded=recovered.recorded, uncertain=recovered.uncertain, given_back=recovered.given_back)
-    relays = relays_of(world.settings.smtp_url, world.settings.data / "inbox")
+    lanes = shipped_lanes()
+    relays = fit_to_lanes(relays_of(world.settings.smtp_url, world.settings.data / "inbox"), lanes)
     settings = JournalSettings(window=world.settings.journal_window, connections=2 * _connections(relays))
     journal = Journal(path, folder.owner, boot, settings)
-    paces = Paces(shipped_lanes(), lambda: int.from_bytes(world.new_id()[:4], "big") / 2**32)
+    paces = Paces(lanes, lambda: int.from_bytes(world.new_id()[:4], "big") / 2**32, world.monotonic)
     signers = signers_of(world.settings.dkim)
-    post = Post(world, Shelf(world.secret), journal, str(folder.owner), paces, signers=signers)
-    service = Courier(post, open_transport(relays, world.monotonic), _SERVICE, _SERVICE_SLOTS)
-    return Workshop(post, folder, service, Courier(post, open_transport(relays, world.monotonic), _MARKETING))
+    post = Post(
+        world,
+        Shelf(world.secret),
+        journal,
+        str(folder.owner),
+        paces,
+        signers=signers,
+        routes=Routes(relays),
+        warm_up=WarmUp(world.settings.warm_up),
+    )
+    turns = turns_of(relays)
+    service = Courier(post, open_transport(relays, world.monotonic, turns), _SERVICE, _SERVICE_SLOTS)
+    return Workshop(post, folder, service, Courier(post, open_transport(relays, world.monotonic, turns), _MARKETING))
 
 
 def _connections(relays: Sequence[Relay]) -> int:
@@ -119,6 +135,7 @@ def works_of(shop: Workshop) -> tuple[Work, ...]:
         Work("uncertain", 60, lambda: resend_uncertain(world)),
         Work("breakers", 30, lambda: watch(world, shelf)),
         Work("heartbeat", 2, lambda: beat(world, owner.node)),
+        Work("errands", 1, lambda: do_errands(world, shelf, str(owner), shop.stopping.is_set)),
         Work("nightly", 6 * 3600, lambda: keep_house(world, shelf)),
     )
     if mailbox := mailbox_of(world.settings.bounce_mailbox):
@@ -160,10 +177,9 @@ def work(world: World) -> None:
     """Work until told to stop (SIGTERM, SIGINT); then finish what is in flight within the grace."""
     shop = open_workshop(world)
     clock = Clock(works_of(shop))
-    stopping = threading.Event()
 
     def stop(*_: object) -> None:
-        stopping.set()
+        shop.stopping.set()
         clock.stop()
         for courier in shop.couriers:
             threading.Thread(target=courier.stop, args=(GRACE,), daemon=True).start()

@@ -281,7 +281,7 @@ def test_a_provider_that_asks_for_patience_gets_it_and_the_others_go_on(office: 
         office.clock.advance(SECOND)
         office.round(courier)
     assert tried <= 10
-    assert courier.post.paces.room("google", office.clock()) < 5
+    assert courier.post.paces.room("google") < 5
     assert office.state(other) == "sent", [(a.stage, a.code, a.text) for a in office.attempts(other)]
 
 
@@ -291,7 +291,7 @@ def test_one_small_servers_mood_does_not_stop_everybody_else(office: PostOffice)
         courier = office.courier(server.port)
         office.round(courier)
     assert office.states() == {"sent": 2, "waiting": 1}
-    assert courier.post.paces.room("default", office.clock()) > 0
+    assert courier.post.paces.room("default") > 0
 
 
 # ── Leases ───────────────────────────────────────────────────────────────────────────────────────────────────────────

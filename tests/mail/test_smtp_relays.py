@@ -65,7 +65,7 @@ def test_a_relay_that_is_stuck_holds_up_nobody_else() -> None:
 def test_a_mail_goes_to_the_relay_it_names() -> None:
     with SmtpServer() as first, SmtpServer() as second:
         both = RelaySet([(member(first, "first"), 1), (member(second, "second"), 1)])
-        send_all(both, [replace(one, relay="second") for one in letters(30)])
+        send_all(both, [replace(one, relays=("second",)) for one in letters(30)])
         both.close()
         assert (len(first.mails), len(second.mails)) == (0, 30)
 
@@ -85,7 +85,7 @@ def test_when_one_relay_is_gone_the_other_takes_everything_and_nobody_gets_two(s
 def test_a_mail_pinned_to_a_relay_that_is_gone_waits_for_it() -> None:
     with SmtpServer({"connect": always(Close())}) as bad, SmtpServer() as good:
         both = RelaySet([(member(bad, "bad"), 1), (member(good, "good"), 1)])
-        outcomes = send_all(both, [replace(one, relay="bad") for one in letters(20)])
+        outcomes = send_all(both, [replace(one, relays=("bad",)) for one in letters(20)])
         both.close()
         assert not good.mails
         assert not any(isinstance(one, Sent) for one in outcomes.values())

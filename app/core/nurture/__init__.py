@@ -14,6 +14,7 @@ from app.core.facts import Fact
 from app.core.instants import Instant
 from app.core.ladder import climb, earliest_of, standing_rules
 from app.core.learning import learn
+from app.core.nurture.before import as_it_was
 from app.core.nurture.dates import next_round
 from app.core.nurture.desk import Advance, Calm, Desk
 from app.core.nurture.entries import enter_by_change, enter_by_date, enter_by_facts
@@ -111,10 +112,12 @@ def _learn(desk: Desk, news: tuple[Fact, ...]) -> tuple[Person, bool]:
     loud = tuple(fact for fact in news if not fact.is_quiet)
     has_new_ladder = desk.subscriber.ladder_digest not in ("", desk.book.ladder_digest)
     if not quiet and not has_new_ladder:
+        before = desk.before
         _fold(desk, loud)
-        return desk.before, False
+        return replace(before, subscriber=as_it_was(before.subscriber, loud)), False
     _fold(desk, quiet)
-    before = replace(desk.before, subscriber=replace(desk.subscriber, looked_at=desk.now), facts=desk.facts)
+    known = replace(as_it_was(desk.subscriber, loud), looked_at=desk.now)
+    before = replace(desk.before, subscriber=known, facts=desk.facts)
     if loud:
         _fold(desk, loud)
     return before, not loud

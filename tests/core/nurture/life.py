@@ -108,6 +108,11 @@ class Life:
         """Facts arrive a second later; the engine looks at once."""
         self.decide(facts)
 
+    def wrote(self, **columns: object) -> None:
+        """A page writes into her row; the fact that tells of it follows."""
+        self.tick()
+        self.person = replace(self.person, subscriber=replace(self.person.subscriber, **columns))  # type: ignore[arg-type]
+
     def sign_up(self) -> None:
         self.decide((self.fact(FactKind.SIGNED_UP, "book"), self.fact(FactKind.CONFIRMED, "book")))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from app.core.facts import FactKind
 from app.core.instants import DAY, HOUR, MINUTE
 from app.core.person import Code, RunResult, RunState
+from app.core.subscriber import SubscriberState
 from tests.core.nurture.life import START, Life, book, welcome
 
 ONE = "sequences:\n  any: [{send: a}]"
@@ -166,6 +167,24 @@ def test_rule_11_when_enters_at_the_change_and_never_because_it_is_true_already(
     bob.publish(book(asked))
     bob.pass_time(10 * DAY)
     assert bob.mails == []
+
+
+def test_rule_11_what_a_page_wrote_together_with_its_fact_was_not_so_before() -> None:
+    whens = ("confirmed", "tagged('vip')", "attribute('budget') == 'high'", "not tagged('vip')")
+    asked = [f'campaign: w{n}\ntitle: W\nstate: live\nenter: {{when: "{when}"}}\n{ONE}' for n, when in enumerate(whens)]
+    alice = Life(book(*asked))
+    alice.happen(alice.fact(FactKind.SIGNED_UP, "book"))
+    alice.wrote(confirmed_at=alice.now, state=SubscriberState.ACTIVE)
+    alice.happen(alice.fact(FactKind.CONFIRMED, "book"))
+    assert {run.key.campaign for run in alice.person.runs} == {"w0"}
+    alice.wrote(tags=frozenset({"vip"}))
+    alice.happen(alice.fact(FactKind.CHANGED, "tag:vip"))
+    alice.wrote(attributes={"budget": "high"})
+    alice.happen(alice.fact(FactKind.CHANGED, "attribute:budget"))
+    assert {run.key.campaign for run in alice.person.runs} == {"w0", "w1", "w2"}
+    alice.wrote(tags=frozenset())
+    alice.happen(alice.fact(FactKind.CHANGED, "tag:vip"))
+    assert {run.key.campaign for run in alice.person.runs} == {"w0", "w1", "w2", "w3"}
 
 
 def test_rule_12_quiet_facts_move_the_stage_and_enter_nobody() -> None:

@@ -133,7 +133,7 @@ class _Confirming:
         for key, signup in latest.items():
             box = self.shelved.workspace.boxes.get(key)
             if box is not None:
-                deliver(self.world, self.session, self.row, box, signup)
+                deliver(self.world, self.session, self.row, box, signup.fact_id)
             touch = BoxTouch(key, signup.arms, signup.page, source_of(signup))
             counts |= counts_of(touch, "confirm", self.world.now())
         add_box_counts(self.session, counts)

@@ -6,13 +6,15 @@ who is known: everybody is answered alike.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from sqlalchemy.orm import Session
 
 from app.core.instants import HOUR, MINUTE, SECOND, Instant
 from app.mail.addresses import Address
+from app.store.intake import BucketKey, Filling, hold_buckets, put_buckets
 from app.store.ledgers import Rate, take_token
 
 SHARDS = 8
@@ -67,33 +69,81 @@ class Silent:
 Refused: TypeAlias = Work | TooMany | Silent
 
 
-def take(session: Session, limits: Limits, claim: Claim, wall: Instant) -> Refused | None:
-    """Take one from every bucket; None when the signup may go on. Whoever proved enough work passes the soft ones."""
-    if not take_token(session, "flood", claim.network, limits.flood, wall):
-        return TooMany(int(limits.flood.each // SECOND) * 6)
-    level = _level_wanted(session, limits, claim, wall)
-    if level > claim.work:
-        return Work(level)
-    if not take_token(session, "mailbox", claim.address.rate_key[:128], limits.mailbox, wall):
-        return Silent()
-    return None
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Work that was proved: its level, and the challenge it answers, which serves once until it ends."""
+
+    level: int
+    nonce: bytes
+    until: Instant
 
 
-def _level_wanted(session: Session, limits: Limits, claim: Claim, wall: Instant) -> int:
-    """The hardest of what the soft buckets ask for. All are asked, so that the time tells nothing."""
+# ── Judging a group ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(slots=True)
+class Buckets:
+    """What buckets hold while a group is judged, one claim after another; `changed` is to be written back."""
+
+    held: dict[BucketKey, Filling]
+    wall: Instant
+    changed: dict[BucketKey, Filling] = field(default_factory=dict)
+
+    def take(self, asked: _Asked) -> bool:
+        """One from a bucket; False when it is empty, which changes nothing. As `ledgers.take_token` does in SQL."""
+        key, rate = asked
+        tokens, at = self.held[key]
+        full = min(float(rate.burst), tokens + max(0, self.wall - at) / float(rate.each))
+        if full < 1.0:
+            return False
+        self.held[key] = self.changed[key] = (full - 1.0, max(at, self.wall))
+        return True
+
+
+_Asked: TypeAlias = tuple[BucketKey, Rate]
+
+
+def judge(session: Session, limits: Limits, claims: Sequence[Claim], wall: Instant) -> list[Refused | None]:
+    """Take one from every bucket for each claim, in their order; None for a signup that may go on.
+
+    Three statements whatever the number of claims. Whoever proved enough work passes the soft buckets.
+    """
+    asked = [_asked(limits, claim) for claim in claims]
+    full = {key: (float(rate.burst), wall) for each in asked for key, rate in each.values()}
+    buckets = Buckets(hold_buckets(session, full), wall)
+    found = [_judge(buckets, claim, each) for claim, each in zip(claims, asked, strict=True)]
+    put_buckets(session, buckets.changed)
+    return found
+
+
+def _asked(limits: Limits, claim: Claim) -> dict[str, _Asked]:
+    """The buckets of one claim by what they are called."""
     shard = sum(claim.network.encode()) % SHARDS
     address = claim.address
-    is_large = address.provider != address.domain
-    full = (
-        (1, take_token(session, "network", claim.network, limits.network, wall)),
-        (2, take_token(session, "box", f"{claim.box}:{shard}", limits.box, wall)),
-        (
-            2,
-            take_token(session, "domain", address.provider[:128], limits.provider if is_large else limits.domain, wall),
-        ),
-        (3, take_token(session, "site", str(shard), limits.site, wall)),
-    )
-    return max((level for level, has_room in full if not has_room), default=0)
+    provider = address.provider
+    domain = limits.provider if provider != address.domain else limits.domain
+    return {
+        "flood": (("flood", claim.network), limits.flood),
+        "network": (("network", claim.network), limits.network),
+        "box": (("box", f"{claim.box}:{shard}"), limits.box),
+        "domain": (("domain", provider[:128]), domain),
+        "site": (("site", str(shard)), limits.site),
+        "mailbox": (("mailbox", address.rate_key[:128]), limits.mailbox),
+    }
+
+
+_LEVELS = {"network": 1, "box": 2, "domain": 2, "site": 3}
+"""The soft buckets, and the level of the work an empty one asks for."""
+
+
+def _judge(buckets: Buckets, claim: Claim, asked: dict[str, _Asked]) -> Refused | None:
+    flood = asked["flood"]
+    if not buckets.take(flood):
+        return TooMany(int(flood[1].each // SECOND) * 6)
+    level = max((level for name, level in _LEVELS.items() if not buckets.take(asked[name])), default=0)
+    if level > claim.work:
+        return Work(level)
+    return None if buckets.take(asked["mailbox"]) else Silent()
 
 
 def may_post(session: Session, limits: Limits, network: str, wall: Instant) -> bool:

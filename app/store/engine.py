@@ -17,7 +17,8 @@ from typing import Literal, TypeAlias
 from flask import Flask
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.store.base import db
@@ -26,6 +27,15 @@ from app.store.gate import Gate
 Intent: TypeAlias = Literal["read", "write"]
 StoreError: TypeAlias = SQLAlchemyError
 """What goes wrong with the database, for those who may not know which library speaks to it."""
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the database itself cannot be reached, rather than having refused what it was asked."""
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or error.statement is None
+    return isinstance(error, PoolTimeoutError)
+
+
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",

@@ -1,7 +1,7 @@
 """Signups: what the pages for visitors and readers ask and write, one person at a time.
 
-Owns locking a person by address or public id, the confirmations under way, and what a person's own page shows.
-Must not decide who gets what: that is the actions' matter.
+Owns locking a person by address or public id, her attributes and tags, and what a person's own page shows. Groups of
+signups are intake's. Must not decide who gets what: that is the actions' matter.
 """
 
 from __future__ import annotations
@@ -20,60 +20,12 @@ from app.store.base import upsert
 from app.store.codec import fields_from_json, stored, value_of
 from app.store.events import EventRow
 from app.store.messages import MessageRow
-from app.store.people import AttributeRow, NewSubscriber, SubscriberRow, TagRow
+from app.store.people import AttributeRow, SubscriberRow, TagRow
 from app.store.permissions import ConsentRow
 
 _OPEN = (MessageState.QUEUED.value, MessageState.WAITING.value)
-_DEAD = (MessageState.SKIPPED.value, MessageState.WITHDRAWN.value)
 
 # ── One person, held until the transaction ends ──────────────────────────────────────────────────────────────────────
-
-
-def hold_or_create(session: Session, new: NewSubscriber) -> tuple[SubscriberRow, bool]:
-    """The person with this address, and whether she is new. Two signups of one new address make one person."""
-    row = _held(session, SubscriberRow.address_key == new.address_key)
-    if row is not None:
-        return row, False
-    values = {
-        "public_id": new.public_id,
-        "address": new.address,
-        "address_key": new.address_key,
-        "locale": new.locale,
-        "tz": new.timezone,
-        "country": new.country,
-        "source": new.source,
-        "box": new.box,
-        "is_referred": new.is_referred,
-        "stage": new.stage,
-        "furthest_stage": new.stage,
-        "stage_since": new.at,
-        "created_at": new.at,
-        "due_at": new.at,
-    }
-    statement = upsert(session, SubscriberRow).values(_BLANK | values).on_conflict_do_nothing()
-    is_new = session.scalar(statement.returning(SubscriberRow.id)) is not None
-    row = _held(session, SubscriberRow.address_key == new.address_key)
-    if row is None:
-        raise LookupError("a subscriber just written cannot be read")
-    return row, is_new
-
-
-_BLANK: dict[str, object] = {
-    "state": SubscriberState.PENDING.value,
-    "kind": "none",
-    "weight": 0.0,
-    "landmark": 0,
-    "fit": 0,
-    "orders": 0,
-    "revenue": 0,
-    "referrals": 0,
-    "ladder_digest": "",
-    "is_suppressed": False,
-    "fell_from": "{}",
-    "wake": 0,
-    "attempts": 0,
-    "error": "",
-}
 
 
 def hold(session: Session, public_id: bytes) -> SubscriberRow | None:
@@ -185,48 +137,11 @@ def consent_of(session: Session, consent_id: int, subscriber_id: int) -> Consent
     return session.scalar(query)
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One mail that asks for confirmation: wanted to leave at `due_at`, still `is_open` or gone."""
-
-    message_id: int
-    due_at: Instant
-    created_at: Instant
-    is_open: bool
-
-
-def confirmations(session: Session, subscriber_id: int) -> list[Asked]:
-    """The mails that asked, or will ask, this person to confirm; withdrawn ones left out. Oldest due first."""
-    mine = (MessageRow.subscriber_id == subscriber_id) & MessageRow.cause_key.like(f"confirm:{subscriber_id}:%")
-    query = select(MessageRow).where(mine, MessageRow.state.not_in(_DEAD)).order_by(MessageRow.due_at, MessageRow.id)
-    return [Asked(row.id, row.due_at, row.created_at, row.state in _OPEN) for row in session.scalars(query)]
-
-
-def next_number(session: Session, subscriber_id: int) -> int:
-    """The number of the next confirmation of a person, from 1; numbers are never used twice."""
-    mine = (MessageRow.subscriber_id == subscriber_id) & MessageRow.cause_key.like(f"confirm:{subscriber_id}:%")
-    keys = session.scalars(select(MessageRow.cause_key).where(mine))
-    return max((int(key.rpartition(":")[2]) for key in keys if key), default=0) + 1
-
-
-def set_due(session: Session, message_id: int, due_at: Instant) -> None:
-    """Let a queued message leave at another instant."""
-    mine = (MessageRow.id == message_id) & MessageRow.state.in_(_OPEN)
-    session.execute(update(MessageRow).where(mine).values(due_at=due_at, slot_at=due_at))
-
-
 def withdraw_confirmations(session: Session, subscriber_id: int, reason: str) -> None:
     """Nobody who has answered is asked again."""
     mine = (MessageRow.subscriber_id == subscriber_id) & MessageRow.cause_key.like(f"confirm:{subscriber_id}:%")
     gone = update(MessageRow).where(mine, MessageRow.state.in_(_OPEN))
     session.execute(gone.values(state=MessageState.WITHDRAWN.value, reason=reason))
-
-
-def was_delivered(session: Session, subscriber_id: int, box: str, since: Instant) -> bool:
-    """Whether what a box promises was queued for this person since an instant."""
-    mine = (MessageRow.subscriber_id == subscriber_id) & MessageRow.cause_key.like(f"deliver:{box}:%")
-    query = select(MessageRow.id).where(mine, MessageRow.created_at >= since).limit(1)
-    return session.scalar(query) is not None
 
 
 # ── What pages show ──────────────────────────────────────────────────────────────────────────────────────────────────

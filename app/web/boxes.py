@@ -17,9 +17,11 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import TooManyRequests, UnsupportedMediaType
 
 from app.actions.answers import Answers, Question, Wrong, looks_like_a_link, questions, read_answers
+from app.actions.intake import Intake
 from app.actions.limits import TooMany, Work, may_post
 from app.actions.shelf import Shelved
-from app.actions.signup import Accepted, Outcome, Submission, answer_later, page_key, send_again, sign_up
+from app.actions.signup import Accepted, Outcome, Submission, answer_later, page_key, send_again
+from app.actions.signup_group import Arrival
 from app.core.boxes import EMAIL_FIELD, Box, TrackingConsent
 from app.core.instants import SECOND
 from app.disk.spool import SpoolError
@@ -32,7 +34,7 @@ from app.web.inboxes import inbox_of
 from app.web.parts import Parts
 from app.web.tongue import page_locale
 from app.web.words import say as _
-from app.web.work import challenge, level_proved
+from app.web.work import challenge, proved
 
 TRAP = "pv_extra"
 """A field nobody sees: whoever fills it in is no person."""
@@ -78,6 +80,7 @@ class Desk:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._intake = Intake(parts.world, parts.limits)
 
     # Showing.
 
@@ -137,12 +140,8 @@ class Desk:
         return self._answer(box, origin, reading, outcome)
 
     def _sign_up(self, shelved: Shelved, reading: _Reading, form: Form) -> Outcome:
-        parts = self._parts
-        level = 0
-        if payload := reading.meta("work"):
-            with parts.world.transaction("write") as session:
-                level = level_proved(parts, session, reading.box.key, payload)
-        return sign_up(parts.world, shelved, parts.limits, reading.submission(form, level))
+        """All that needs no database is done before the line: the fields, the form's token, the work."""
+        return self._intake.take(Arrival(reading.submission(form), shelved.book.ladder.stages[0].key))
 
     def _answer(self, box: Box, origin: str, reading: _Reading, outcome: Outcome) -> ResponseReturnValue:
         match outcome:
@@ -415,14 +414,15 @@ class _Reading:
         address = self.address
         return (address.suggestion or "") if address is not None and self.meta("sure") != address.spelled else ""
 
-    def submission(self, form: Form, work: int) -> Submission:
+    def submission(self, form: Form) -> Submission:
         assert isinstance(self._read, Address)
         told = {
             key.removeprefix("pv_"): texts[0] for key, texts in self.given.items() if key.startswith("pv_") and texts
         }
         visit = visitors.visit_of(self._parts, told)
         answers = {key: value for key, value in self._answers.values.items() if not _is_spam(key, value)}
-        return Submission(self.box, self._read, answers, form, visit, bool(self.meta("tracking")), work)
+        proof = proved(self._parts, self.box.key, self.meta("work"))
+        return Submission(self.box, self._read, answers, form, visit, bool(self.meta("tracking")), proof)
 
 
 def _is_spam(key: str, value: object) -> bool:

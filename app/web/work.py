@@ -12,10 +12,9 @@ import json
 from collections.abc import Mapping
 
 import altcha
-from sqlalchemy.orm import Session
 
+from app.actions.limits import Proof
 from app.core.instants import MINUTE, SECOND
-from app.store.ledgers import use_token_once
 from app.web.parts import Parts
 
 VALID_FOR = 10 * MINUTE
@@ -33,10 +32,11 @@ def challenge(parts: Parts, box: str, level: int) -> dict[str, object]:
     return plain
 
 
-def level_proved(parts: Parts, session: Session, box: str, payload: str) -> int:
-    """The level of a solved challenge, 0 when it is missing, forged, for another box, too old or used before."""
+def proved(parts: Parts, box: str, payload: str) -> Proof | None:
+    """A solved challenge; None when it is missing, forged, for another box or too old. Whether it was used before is
+    seen where it is kept."""
     if not payload or len(payload) > 4_000:
-        return 0
+        return None
     wall = parts.world.wall()
     try:
         plain = json.loads(base64.b64decode(payload, validate=True))
@@ -47,12 +47,10 @@ def level_proved(parts: Parts, session: Session, box: str, payload: str) -> int:
             bytes.fromhex(plain["challenge"]["parameters"]["nonce"]),
         )
     except (binascii.Error, ValueError, KeyError, TypeError, RecursionError):
-        return 0
+        return None
     if data.get("box") != box or level not in COSTS or wall > until * SECOND or len(nonce) != 16:
-        return 0
-    if not altcha.verify_solution(payload, _secret(parts)).verified:
-        return 0
-    return level if use_token_once(session, "work", nonce, until * SECOND) else 0
+        return None
+    return Proof(level, nonce, until * SECOND) if altcha.verify_solution(payload, _secret(parts)).verified else None
 
 
 def _secret(parts: Parts) -> bytes:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import structlog
 
+from app.actions import errands
 from app.actions.leaving import purge_unconfirmed
 from app.actions.shelf import Shelf
 from app.core.instants import DAY, Span
@@ -24,6 +25,7 @@ def keep_house(world: World, shelf: Shelf) -> None:
     while purge_unconfirmed(world) >= 200:
         world.rest()
     _forget(world)
+    errands.forget(world)
     reconcile(world, shelf)
 
 

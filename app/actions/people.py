@@ -82,8 +82,8 @@ _LATIN = {0x06F0 + digit: str(digit) for digit in range(10)} | {0x0660 + digit: 
 
 def tag(hand: Hand, word: str, *, is_on: bool) -> bool:
     """Put a tag on or take it off. False when it was so already, or the word is no tag."""
-    word = word.strip().casefold().replace(" ", "-")[:64]
-    if not word or not all(sign.isalnum() or sign in "-_" for sign in word):
+    word = tag_word(word)
+    if not word:
         return False
     with hand.world.transaction("write") as session:
         row = signups.hold(session, hand.person)
@@ -95,6 +95,12 @@ def tag(hand: Hand, word: str, *, is_on: bool) -> bool:
             tagging.remove_tag(session, row.id, word)
         _done(hand, session, row, "tag" if is_on else "untag", word)
         return True
+
+
+def tag_word(word: str) -> str:
+    """A tag as it is kept; "" when it is none: letters, digits and hyphens."""
+    word = word.strip().casefold().replace(" ", "-")[:64]
+    return word if all(sign.isalnum() or sign in "-_" for sign in word) else ""
 
 
 # ── Pause, suppression, erasure ──────────────────────────────────────────────────────────────────────────────────────

@@ -25,8 +25,8 @@ class AccountRow(Base):
     role: Mapped[str] = mapped_column(String(16))
     password: Mapped[str] = mapped_column(Text)
     """An Argon2id hash with its parameters (RFC 9106)."""
-    totp_secret: Mapped[str] = mapped_column(String(64), default="")
-    """Base32; empty: no second step."""
+    totp_secret: Mapped[str] = mapped_column(String(200), default="")
+    """Sealed with a key of the site's secret; empty: no second step."""
     totp_step: Mapped[int] = mapped_column(BigInteger, default=0)
     """The last step a code was taken for: no code serves twice (RFC 6238, 5.2)."""
     created_at: Mapped[At]

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from app.core.facts import Value
 from app.core.instants import Instant
 from app.core.subscriber import SubscriberState
+from app.store.base import BETWEEN, clean
 from app.store.codec import value_of
 from app.store.events import EventRow, PointsRow, PurchaseRow
 from app.store.messages import DeliveryRow, MessageRow
@@ -42,6 +43,8 @@ class Wanted:
     campaign: str = ""
     step: str = ""
     attribute: tuple[str, str] = ("", "")
+    is_in_list: bool = False
+    """The attribute holds lists: whoever has the value among others is meant."""
     matches: ColumnElement[bool] | None = None
 
 
@@ -82,6 +85,12 @@ def count_people(session: Session, wanted: Wanted, cap: int = COUNT_CAP) -> int:
     return session.scalar(select(func.count()).select_from(inner)) or 0
 
 
+def next_ids(session: Session, wanted: Wanted, after: int, limit: int) -> list[int]:
+    """The next people by id, for whoever goes through all of them."""
+    query = select(SubscriberRow.id).where(SubscriberRow.id > after, *_conditions(session, wanted))
+    return list(session.scalars(query.order_by(SubscriberRow.id).limit(limit)))
+
+
 def _conditions(session: Session, wanted: Wanted) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if wanted.state and wanted.state != SubscriberState.ACTIVE.value:
@@ -114,9 +123,19 @@ def _memberships(session: Session, wanted: Wanted) -> list[Select[Any]]:
         at = RunRow.version.in_(list(_versions(session, wanted.campaign))) & (RunRow.step == wanted.step)
         found.append(live.where(at) if wanted.step else live)
     if wanted.attribute[0]:
-        key, value = wanted.attribute
-        found.append(select(AttributeRow.subscriber_id).where(AttributeRow.key == key, AttributeRow.text == value))
+        found.append(_has(*wanted.attribute, is_in_list=wanted.is_in_list))
     return found
+
+
+def _has(key: str, value: str, *, is_in_list: bool) -> Select[Any]:
+    """Who has an attribute that begins so, is that number, or lists that word."""
+    value = clean(value)
+    spelt = [_begins(AttributeRow.text, way) for way in dict.fromkeys((value, value.casefold(), value.title()))]
+    if is_in_list:
+        spelt = [AttributeRow.text.contains(f"{BETWEEN}{value}{BETWEEN}", autoescape=True)]
+    if value.isascii() and value.removeprefix("-").isdigit() and len(value) < 16:
+        spelt.append(AttributeRow.number == float(value))
+    return select(AttributeRow.subscriber_id).where(AttributeRow.key == key, or_(*spelt))
 
 
 IS_LIVE = text("run.state != 'ended'")

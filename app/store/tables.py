@@ -9,6 +9,7 @@ from sqlalchemy import MetaData
 
 from app.store import (
     accounts,
+    errands,
     events,
     keys,
     ledgers,
@@ -30,6 +31,7 @@ from app.store.base import Base
 
 ROOMS = (
     accounts,
+    errands,
     events,
     keys,
     ledgers,

@@ -7,7 +7,7 @@ time. Must not know the rules (core/verdicts) and must not send, enter or un-sen
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -87,13 +87,16 @@ def judge_all(world: World, shelf: Shelf) -> int:
     return total
 
 
-def recompute(world: World, shelf: Shelf, since: Instant) -> int:
+def recompute(world: World, shelf: Shelf, since: Instant, report: Callable[[int], None] = lambda _: None) -> int:
     """Judge every mail touched since an instant again, by the rules of this program. Returns how many verdicts changed.
+
+    `report` is told between two batches how many mails were judged.
 
     Facts whose verdict changes become quiet: scores, stages and counters are corrected, nobody enters a campaign.
     """
-    changed, after = 0, 0
+    changed, after, mails = 0, 0, 0
     while True:
+        report(mails)
         with world.transaction("write") as session:
             tracking.judge_alone(session)
             shelved = shelf.look(session)
@@ -101,7 +104,7 @@ def recompute(world: World, shelf: Shelf, since: Instant) -> int:
             if shelved is None or not ids:
                 return changed
             changed += len(_Judging(world, session, shelved, world.now(), RECOMPUTE).judge_mails(ids))
-            after = ids[-1]
+            after, mails = ids[-1], mails + len(ids)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from app.actions.pace import Paces
 from app.actions.publish import wake_concerned
 from app.actions.recover import recover
 from app.actions.shelf import Shelf
-from app.actions.sweep import beat, expire_leases, renew, resend_uncertain
+from app.actions.sweep import LeaseWatch, beat, expire_leases, renew, resend_uncertain
 from app.actions.timemachine import walk
 from app.actions.warming import WarmUp
 from app.core.person import MailClass
@@ -124,6 +124,7 @@ def open_relays(smtp_url: str, inbox: Path) -> Transport:
 def works_of(shop: Workshop) -> tuple[Work, ...]:
     """What the clock drives, and how often it is looked for."""
     world, shelf, owner = shop.post.world, shop.post.shelf, shop.folder.owner
+    lease_watch = LeaseWatch()
     works: tuple[Work, ...] = (
         Work("waking", 1, lambda: wake_concerned(world, shelf)),
         Work("advance", 0.5, lambda: drain(world, shelf)),
@@ -131,7 +132,7 @@ def works_of(shop: Workshop) -> tuple[Work, ...]:
         Work("marketing_mail", 0.5, shop.marketing.deliver),
         Work("warmth", 15, lambda: keep_warm(shop.service.transport)),
         Work("leases", 30, lambda: keep_leases(shop)),
-        Work("sweep", 30, lambda: expire_leases(world)),
+        Work("sweep", 30, lambda: expire_leases(world, lease_watch, LEASE)),
         Work("uncertain", 60, lambda: resend_uncertain(world)),
         Work("breakers", 30, lambda: watch(world, shelf)),
         Work("heartbeat", 2, lambda: beat(world, owner.node)),

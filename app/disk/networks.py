@@ -141,6 +141,8 @@ class Networks:
         key = blake2b(secret, digest_size=32, person=b"parvar network").digest()
         self._base = blake2b(key=key, digest_size=8)
         self._trusted = NetworkTable(map(parse_network, trusted))
+        self.believes = bool(self._trusted)
+        """Whether any proxy may speak for others: else the forwarded header need not be looked at."""
         self._lists = lists
 
     def caller(self, remote: str, forwarded: str) -> Caller:

@@ -128,20 +128,24 @@ class Spool:
 
     def append(self, *facts: Fact) -> None:
         """Returns when the facts are on the disk, all in one flush. Raises SpoolError when that is not known."""
+        self.put(b"".join(map(encode, facts)))
+
+    def put(self, records: bytes) -> None:
+        """The same for records that `encode` or `seal` made."""
         if self._closed.is_set():
             raise SpoolError("the spool is closed")
-        entry = _Waiting(b"".join(map(encode, facts)))
+        entry = _Waiting(records)
         self._queue.put(entry)
         if not entry.done.acquire(timeout=self._limits.patience):
             raise SpoolError("the disk did not answer in time")
         if entry.error is not None:
             raise SpoolError(str(entry.error)) from entry.error
 
-    def submit(self, facts: Sequence[Fact], tell: Tell) -> None:
-        """The same without waiting: `tell` is called in another thread when the facts are on the disk, or are not."""
+    def submit(self, records: bytes, tell: Tell) -> None:
+        """The same without waiting: `tell` is called in another thread when they are on the disk, or are not."""
         if self._closed.is_set():
             raise SpoolError("the spool is closed")
-        self._queue.put(_Told(b"".join(map(encode, facts)), tell))
+        self._queue.put(_Told(records, tell))
 
     def close(self) -> None:
         """Flush what was handed in, refuse the rest, let go of the segment."""
@@ -258,7 +262,12 @@ def encode(fact: Fact) -> bytes:
     """The record: mark, length, checksum, payload. Raises ValueError for a body that is too long or holds 0xFF."""
     if len(fact.body) > LONGEST_BODY or b"\xff" in fact.body:
         raise ValueError("a spooled fact's body is UTF-8 text of at most 60,000 bytes")
-    payload = PREFIX.pack(fact.kind, fact.at, fact.id) + fact.body
+    return seal(fact.kind, fact.at, fact.id, fact.body)
+
+
+def seal(kind: int, at: Instant, fact_id: bytes, body: bytes) -> bytes:
+    """The record of a fact whose body is known to be short UTF-8."""
+    payload = PREFIX.pack(kind, at, fact_id) + body
     return HEAD.pack(MARK, len(payload), zlib.crc32(payload)) + payload
 
 

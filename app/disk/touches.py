@@ -10,10 +10,11 @@ from typing import Final, NamedTuple
 
 from app.core.instants import Instant
 from app.core.verdicts import Request
-from app.disk.spool import Fact, FactKind
+from app.disk.spool import Fact, FactKind, seal
 
 LAYOUT: Final = 1
 LONGEST_AGENT: Final = 400
+_NO_LABEL: Final = '""'
 
 
 class MailTouch(NamedTuple):
@@ -34,9 +35,18 @@ class MailTouch(NamedTuple):
 
 def touch_fact(kind: FactKind, at: Instant, fact_id: bytes, touch: MailTouch) -> Fact:
     """The fact to append: kind is OPEN or CLICK."""
-    head = f"[{LAYOUT},{touch.message},{touch.version},{touch.link}"
-    tail = f'{quoted(touch.agent[:LONGEST_AGENT])},"{touch.network}",{quoted(touch.label)},"{touch.request}"]'
-    return Fact(kind, at, fact_id, f"{head},{tail}".encode())
+    return Fact(kind, at, fact_id, _line(touch))
+
+
+def touch_record(kind: FactKind, at: Instant, fact_id: bytes, touch: MailTouch) -> bytes:
+    """The same as the spool's record, ready to be written."""
+    return seal(kind, at, fact_id, _line(touch))
+
+
+def _line(touch: MailTouch) -> bytes:
+    message, version, link, agent, network, label, request = touch
+    head = f"[{LAYOUT},{message},{version},{link},{quoted(agent[:LONGEST_AGENT])}"
+    return f'{head},"{network}",{quoted(label) if label else _NO_LABEL},"{request}"]'.encode()
 
 
 def read_touch(fact: Fact) -> MailTouch:

@@ -1,4 +1,4 @@
-"""The beacon: the bare WSGI callable that takes what a site's script tells, and hands that script out.
+"""The beacon: takes what a site's script tells, and hands that script out; and its bare WSGI callable.
 
 Owns `POST /e` and `GET /site.js`; what is told is durable in the spool before the reply. Asks no database: which
 origins may tell is looked up beside the requests. Must not believe anything it is told, nor judge it.
@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Final
 
 from app.core.instants import MINUTE, SECOND, Instant
 from app.disk.networks import Caller, Networks
-from app.disk.spool import Fact, Spool, SpoolError
+from app.disk.spool import Fact, Spool, SpoolError, encode
 from app.disk.visits import LONGEST_FIELD, LONGEST_PATH, MOST_FIELDS, PageFact, page_fact
+from app.web.edge import Asked, HeaderList, Reply, asked_of, caller_of, told
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -83,65 +84,78 @@ class BeaconParts:
     most: int = 600
 
 
-class Beacon:
-    """The WSGI callable: two addresses of its own, else the application's. `lost` counts facts not known to be kept."""
+class Tellings:
+    """The beacon's answers, without a server: to what is told at `place`, and the script; None for anything else."""
 
-    def __init__(self, parts: BeaconParts, application: WSGIApplication) -> None:
+    place: str = PLACE
+    largest: int = LARGEST
+
+    def __init__(self, parts: BeaconParts) -> None:
         self._parts = parts
         self._pace = Pace(parts.most, parts.wall)
-        self._application = application
         self._script = _Script(_FILE.read_bytes())
-        self.lost = 0
 
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        match environ.get("PATH_INFO", ""):
-            case place if place == PLACE:
-                return self._told(environ, start_response)
-            case place if place == SCRIPT and environ["REQUEST_METHOD"] in ("GET", "HEAD"):
-                return self._script.answer(environ, start_response)
-            case _:
-                return self._application(environ, start_response)
+    def answer(self, asked: Asked, body: bytes | None) -> Reply | None:
+        """`body` is None when it is longer than `largest`, or nobody says how long it is."""
+        if asked.path == PLACE:
+            return self._told(asked, body)
+        if asked.path == SCRIPT and asked.method in ("GET", "HEAD"):
+            return self._script.answer(asked)
+        return None
 
-    def _told(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        origin = environ.get("HTTP_ORIGIN", "")
-        is_known = bool(origin) and origin in self._parts.origins
-        status = self._status(environ, origin) if is_known else "403 Forbidden"
-        start_response(status, _headers(origin if is_known else ""))
-        return [b""]
-
-    def _status(self, environ: WSGIEnvironment, origin: str) -> str:
-        if environ["REQUEST_METHOD"] == "OPTIONS":
-            return "204 No Content"
-        if environ["REQUEST_METHOD"] != "POST":
-            return "405 Method Not Allowed"
-        caller = self._parts.networks.caller(environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", ""))
+    def _told(self, asked: Asked, body: bytes | None) -> Reply:
+        origin = asked.header("origin") or ""
+        if not origin or origin not in self._parts.origins:
+            return Reply(403, _headers(""))
+        if asked.method == "OPTIONS":
+            return Reply(204, _headers(origin))
+        if asked.method != "POST":
+            return Reply(405, _headers(origin))
+        caller = caller_of(self._parts.networks, asked)
         if not self._pace.may(caller.network):
-            return "429 Too Many Requests"
-        body = _body(environ)
+            return Reply(429, _headers(origin))
         if body is None:
-            return "413 Content Too Large"
-        return self._keep(body, environ, caller, origin)
+            return Reply(413, _headers(origin))
+        return self._taken(body, asked, caller, origin)
 
-    def _keep(self, body: bytes, environ: WSGIEnvironment, caller: Caller, origin: str) -> str:
+    def _taken(self, body: bytes, asked: Asked, caller: Caller, origin: str) -> Reply:
         try:
             pages = read_beacon(body, origin)
         except (ValueError, TypeError):
-            return "400 Bad Request"
-        agent, now = environ.get("HTTP_USER_AGENT", ""), self._parts.wall()
-        facts = [self._fact(now - age, page, agent, caller) for age, page in pages]
-        if facts:
-            try:
-                self._parts.spool.append(*facts)
-            except SpoolError:  # a page view that is lost harms nobody; the spool's fault turns health red
-                self.lost += len(facts)
-        return "204 No Content"
+            return Reply(400, _headers(origin))
+        agent, now = asked.header("user-agent") or "", self._parts.wall()
+        records = [encode(self._fact(now - age, page, agent, caller)) for age, page in pages]
+        return Reply(204, _headers(origin), b"", b"".join(records), len(records))
 
     def _fact(self, at: Instant, page: PageFact, agent: str, caller: Caller) -> Fact:
         whole = page._replace(agent=agent, network=caller.network, label=caller.label)
         return page_fact(at, self._parts.new_id(), whole)
 
 
-def _headers(origin: str) -> list[tuple[str, str]]:
+class Beacon:
+    """The WSGI callable: the beacon's answers, else the application's. `lost` counts facts not known to be kept."""
+
+    def __init__(self, parts: BeaconParts, application: WSGIApplication) -> None:
+        self._tellings = Tellings(parts)
+        self._spool = parts.spool
+        self._application = application
+        self.lost = 0
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        asked = asked_of(environ)
+        is_told = asked.path == PLACE and asked.method == "POST"
+        reply = self._tellings.answer(asked, _body(environ) if is_told else None)
+        if reply is None:
+            return self._application(environ, start_response)
+        if reply.records:
+            try:
+                self._spool.put(reply.records)
+            except SpoolError:  # a page view that is lost harms nobody; the spool's fault turns health red
+                self.lost += reply.facts
+        return told(reply, environ, start_response)
+
+
+def _headers(origin: str) -> HeaderList:
     """Exactly the origin that asked, never a star; no cookie is read or set, so credentials are not allowed."""
     headers = [("Cache-Control", "no-store"), ("Content-Length", "0"), ("Vary", "Origin")]
     if origin:
@@ -231,7 +245,7 @@ class _Script:
         self._squeezed = gzip.compress(self._plain, 9, mtime=0)
         self._tag = f'"{hashlib.sha256(self._plain).hexdigest()[:16]}"'
 
-    def answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    def answer(self, asked: Asked) -> Reply:
         headers = [
             ("Content-Type", "text/javascript; charset=utf-8"),
             ("Cache-Control", "public, max-age=300"),
@@ -241,11 +255,9 @@ class _Script:
             ("Cross-Origin-Resource-Policy", "cross-origin"),
             ("X-Content-Type-Options", "nosniff"),
         ]
-        if environ.get("HTTP_IF_NONE_MATCH", "") == self._tag:
-            start_response("304 Not Modified", headers)
-            return [b""]
-        is_squeezed = "gzip" in environ.get("HTTP_ACCEPT_ENCODING", "")
+        if asked.header("if-none-match") == self._tag:
+            return Reply(304, headers)
+        is_squeezed = "gzip" in (asked.header("accept-encoding") or "")
         body = self._squeezed if is_squeezed else self._plain
         more = [("Content-Encoding", "gzip")] if is_squeezed else []
-        start_response("200 OK", [*headers, *more, ("Content-Length", str(len(body)))])
-        return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
+        return Reply(200, [*headers, *more, ("Content-Length", str(len(body)))], body)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.disk import spool as spool_module
-from app.disk.spool import Fact, FactKind, Spool, SpoolError, SpoolLimits
+from app.disk.spool import Fact, FactKind, Spool, SpoolError, SpoolLimits, encode
 from app.disk.spool_reader import SpoolReader
 
 INCARNATION = bytes(range(16))
@@ -193,7 +193,7 @@ def test_a_caller_that_does_not_wait_is_told_when_its_facts_are_kept(spool: Spoo
         told.append(error)
         done.set()
 
-    spool.submit([fact(1), fact(2)], tell)
+    spool.submit(encode(fact(1)) + encode(fact(2)), tell)
     assert done.wait(5)
     assert told == [None]
     assert facts_in(tmp_path) == [fact(1), fact(2)]
@@ -211,18 +211,18 @@ def test_a_caller_that_does_not_wait_is_told_why_its_facts_are_not_kept(
         told.append(str(error))
         done.set()
 
-    spool.submit([fact(1)], tell)
+    spool.submit(encode(fact(1)), tell)
     assert done.wait(5)
     spool.close()
     assert "Input/output error" in told[0]
     with pytest.raises(SpoolError, match="closed"):
-        spool.submit([fact(2)], lambda error: None)
+        spool.submit(encode(fact(2)), lambda error: None)
 
 
 def test_a_caller_whose_loop_is_gone_never_stops_the_writer(spool: Spool, tmp_path: Path) -> None:
     def gone(error: SpoolError | None) -> None:
         raise RuntimeError("Event loop is closed")
 
-    spool.submit([fact(1)], gone)
+    spool.submit(encode(fact(1)), gone)
     spool.append(fact(2))
     assert facts_in(tmp_path) == [fact(1), fact(2)]

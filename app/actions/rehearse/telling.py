@@ -130,7 +130,7 @@ _Hint = Callable[[Told, Place], tuple[str, str]]
 
 def _while(line: Told, place: Place) -> tuple[str, str]:
     condition = parse(str(line.seen.get("condition", "")))
-    if isinstance(condition, Condition) and condition.may_lapse():
+    if isinstance(condition, Condition) and condition.lapses:
         return "a fact that lapses by itself stands in `while`", f"remove line {place.line}, or widen its window"
     return "`while` stopped holding, which ends the run", f"look at line {place.line}: should that end the run?"
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from app.core.conditions.change import first_change_of, next_change_of
+from app.core.conditions.change import first_change_of
 from app.core.conditions.check import check
 from app.core.conditions.condition import Condition, Lines, parse
-from app.core.conditions.evaluate import truth_of
 from app.core.conditions.explain import Seen, Trace, trace_of
 from app.core.conditions.needs import Names, Need
 from app.core.conditions.sentence import NO_LABELS, Labels, Said, spoken
@@ -25,7 +24,7 @@ from app.core.instants import Instant
 
 def evaluate(condition: Condition, view: View) -> bool | None:
     """Whether the condition holds for the person of the view, at its instant; None is unknown. Never raises."""
-    return truth_of(condition.tree, view)
+    return condition.ask(view)
 
 
 def next_change(condition: Condition, view: View) -> Instant | None:
@@ -34,7 +33,7 @@ def next_change(condition: Condition, view: View) -> Instant | None:
     Never late; early only where a rule behind `stage`, `kind` or a segment may change. Timers of `held_for` inside
     the condition count too: at that instant `timers` should be asked again.
     """
-    return next_change_of(condition.tree, view)
+    return first_change_of((condition,), view)
 
 
 def explain(condition: Condition, view: View) -> Trace:
@@ -50,7 +49,7 @@ def sentence(condition: Condition, locale: str, labels: Labels = NO_LABELS) -> s
 
 def first_change(conditions: Iterable[Condition], view: View) -> Instant | None:
     """The earliest `next_change` of several conditions about one person, at the cost of one look behind them all."""
-    return first_change_of([condition.tree for condition in conditions if condition.may_lapse()], view)
+    return first_change_of([condition for condition in conditions if condition.lapses], view)
 
 
 __all__ = [

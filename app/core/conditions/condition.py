@@ -10,6 +10,8 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from app.core.conditions.canonical import digest_of, written
+from app.core.conditions.change import Foresight, foresight_of
+from app.core.conditions.evaluate import Question, question_of
 from app.core.conditions.grammar import read
 from app.core.conditions.needs import Names, Need, names_of, needs_of
 from app.core.conditions.shape import shaped
@@ -22,8 +24,24 @@ Lines: TypeAlias = tuple[tuple[int, Place], ...]
 """For texts written over several lines or with escapes: from this offset on, count columns from that place."""
 
 
+class _Made:
+    """What is made of a condition's tree once, when it is read."""
+
+    __slots__ = ("_names", "ask", "foresee", "lapses", "leans")
+
+    ask: Question
+    """Whether it holds for a view."""
+    foresee: Foresight
+    """What becomes of it; see `change`."""
+    leans: bool
+    """Whether it looks at stage, kind or a segment, which rules of their own decide."""
+    lapses: bool
+    """Whether time alone can ever change it, by itself or by the rules it leans on."""
+    _names: Names
+
+
 @dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(_Made):
     """One condition. Two are equal when their canonical texts are: places and spacing take no part."""
 
     source: str = field(compare=False)
@@ -31,6 +49,17 @@ class Condition:
     digest: str
     place: Place = field(default=NOWHERE, compare=False)
     lines: Lines = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        names = names_of(self.tree)
+        leans = names.uses_stage or names.uses_kind or bool(names.segments)
+        made = {"_names": names, "leans": leans, "lapses": names.lapses or leans or bool(names.timers)}
+        for name, value in {**made, "ask": question_of(self.tree), "foresee": foresight_of(self.tree)}.items():
+            object.__setattr__(self, name, value)
+
+    def __reduce__(self) -> tuple[type[Condition], tuple[object, ...]]:
+        """Functions do not travel; they are made again."""
+        return Condition, (self.source, self.tree, self.digest, self.place, self.lines)
 
     def __repr__(self) -> str:
         return f"Condition({written(self.tree)!r})"
@@ -40,11 +69,7 @@ class Condition:
 
     def names(self) -> Names:
         """The words this condition uses and what can change it."""
-        return _names(self)
-
-    def may_lapse(self) -> bool:
-        """Whether time alone can ever change it, by itself or by the rules behind stage, kind and segments."""
-        return _may_lapse(self)
+        return self._names
 
     def needs(self) -> tuple[Need, ...]:
         """The facts it asks for, so that a store may fetch no others."""
@@ -53,17 +78,6 @@ class Condition:
     def place_of(self, at: int) -> Place:
         """Where an offset of the source stands in the file."""
         return placed(at, self.place, self.lines)
-
-
-@lru_cache(maxsize=4096)
-def _names(condition: Condition) -> Names:
-    return names_of(condition.tree)
-
-
-@lru_cache(maxsize=4096)
-def _may_lapse(condition: Condition) -> bool:
-    names = condition.names()
-    return names.lapses or names.uses_stage or names.uses_kind or bool(names.segments or names.timers)
 
 
 @lru_cache(maxsize=4096)

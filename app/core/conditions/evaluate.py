@@ -3,6 +3,9 @@
 Owns the three-valued meaning of every node, and which facts a leaf counts. Total: never raises on a parsed condition.
 Must not know how a condition is written, stored or explained. Unknown follows SQL: `not unknown` is unknown,
 `false and unknown` is false, `true or unknown` is true.
+
+A tree is made into one function when it is read, and that function is asked of everybody: a condition is asked millions
+of times and read once.
 """
 
 from __future__ import annotations
@@ -10,7 +13,8 @@ from __future__ import annotations
 import math
 import operator
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final, TypeAlias, assert_never
 
@@ -51,87 +55,142 @@ from app.core.facts import ENGAGEMENT_KINDS, Fact, FactKind, Value
 from app.core.instants import Instant, Span
 
 Ternary: TypeAlias = bool | None
+Question: TypeAlias = Callable[[View], Ternary]
+Reading: TypeAlias = Callable[[View], Value | None]
+Finding: TypeAlias = Callable[[View, int], list[Fact]]
+"""(view, at most so many, 0 for all) → the facts that count for a leaf, newest first."""
 
 _HIGHEST_POWER: Final = 1000.0  # 2.0 ** 1024 overflows; a thousand half-lives are for ever anyway
 
 
 def truth_of(node: Node, view: View) -> Ternary:
+    """Asks a part of a condition. Whole conditions carry their question."""
+    return _kept_question(node)(view)
+
+
+def question_of(node: Node) -> Question:
+    """The node as a function of a view."""
     match node:
         case And(parts):
-            return _all(parts, view)
+            return _all([question_of(part) for part in parts])
         case Or(parts):
-            return _any(parts, view)
+            return _any([question_of(part) for part in parts])
         case Not(part):
-            truth = truth_of(part, view)
-            return None if truth is None else not truth
+            return _not(question_of(part))
         case Happened() | IdleFor() | InStageFor() | HeldFor() | Overdue() | Chance():
-            return _timed(node, view)
+            return _timed(node)
         case _:
-            return _plain(node, view)
+            return _plain(node)
 
 
-def _all(parts: tuple[Node, ...], view: View) -> Ternary:
-    whole: Ternary = True
-    for part in parts:
-        truth = truth_of(part, view)
-        if truth is False:
-            return False
-        if truth is None:
-            whole = None
-    return whole
+_kept_question = lru_cache(maxsize=4096)(question_of)
 
 
-def _any(parts: tuple[Node, ...], view: View) -> Ternary:
-    whole: Ternary = False
-    for part in parts:
-        truth = truth_of(part, view)
-        if truth is True:
-            return True
-        if truth is None:
-            whole = None
-    return whole
+def _all(parts: list[Question]) -> Question:
+    def ask(view: View) -> Ternary:
+        whole: Ternary = True
+        for part in parts:
+            truth = part(view)
+            if truth is False:
+                return False
+            if truth is None:
+                whole = None
+        return whole
+
+    return ask
 
 
-def _plain(node: Plain, view: View) -> Ternary:
+def _any(parts: list[Question]) -> Question:
+    def ask(view: View) -> Ternary:
+        whole: Ternary = False
+        for part in parts:
+            truth = part(view)
+            if truth is True:
+                return True
+            if truth is None:
+                whole = None
+        return whole
+
+    return ask
+
+
+def _not(part: Question) -> Question:
+    def ask(view: View) -> Ternary:
+        truth = part(view)
+        return None if truth is None else not truth
+
+    return ask
+
+
+def _plain(node: Plain) -> Question:
     match node:
         case Compare(operand, op, value):
-            return _compared(operand, op, value, view)
+            return _compared(operand, op, value)
         case OneOf(operand, values):
-            return _one_of(value_of(operand, view), values)
+            return _one_of(reading_of(operand), values)
         case Contains(operand, text):
-            listed = value_of(operand, view)
-            return text in map(nfc, listed) if isinstance(listed, tuple) else None
+            return _contains(reading_of(operand), text)
         case Truth(operand):
-            flag = value_of(operand, view)
-            return flag if isinstance(flag, bool) else None
+            return _truth(reading_of(operand))
         case Known(operand):
-            return value_of(operand, view) is not None
+            read = reading_of(operand)
+            return lambda view: read(view) is not None
         case Tagged(tag):
-            return tag in view.subscriber.tags
+            return lambda view: tag in view.subscriber.tags
         case InSegment(segment):
-            return segment in view.subscriber.segments
+            return lambda view: segment in view.subscriber.segments
         case _:
             assert_never(node)
 
 
-def _timed(node: Timed, view: View) -> Ternary:
+def _timed(node: Timed) -> Question:
     match node:
         case Happened():
-            return None if _lacks_key(node, view) else nth_latest(node, view) is not None
+            return _happened(node)
         case IdleFor(span):
-            return view.now >= last_signal(view) + span
+            return lambda view: view.now >= last_signal(view) + span
         case InStageFor(span):
-            return view.now >= view.subscriber.stage_since + span
+            return lambda view: view.now >= view.subscriber.stage_since + span
         case HeldFor(span, part, digest):
-            since = view.subscriber.timers.get(digest)
-            return False if since is None or view.now < since + span else truth_of(part, view)
+            return _held(span, question_of(part), digest)
         case Overdue():
-            due = overdue_at(node, view)
-            return due is not None and view.now >= due
+            return _overdue(node)
         case Chance(share, name):
-            return experiment.chance(view.rules.secret, name, view.subscriber.public_id, share)
+            return lambda view: experiment.chance(view.rules.secret, name, view.subscriber.public_id, share)
         case _:
             assert_never(node)
+
+
+def _held(span: Span, part: Question, digest: str) -> Question:
+    def ask(view: View) -> Ternary:
+        since = view.subscriber.timers.get(digest)
+        return False if since is None or view.now < since + span else part(view)
+
+    return ask
+
+
+def _overdue(node: Overdue) -> Question:
+    def ask(view: View) -> Ternary:
+        due = overdue_at(node, view)
+        return due is not None and view.now >= due
+
+    return ask
+
+
+def _contains(read: Reading, text: str) -> Question:
+    def ask(view: View) -> Ternary:
+        listed = read(view)
+        return text in map(nfc, listed) if isinstance(listed, tuple) else None
+
+    return ask
+
+
+def _truth(read: Reading) -> Question:
+    def ask(view: View) -> Ternary:
+        flag = read(view)
+        return flag if isinstance(flag, bool) else None
+
+    return ask
 
 
 # ── Values ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -139,18 +198,30 @@ def _timed(node: Timed, view: View) -> Ternary:
 
 def value_of(operand: Operand, view: View) -> Value | None:
     """What the operand is for this person now; None when it is missing."""
+    return reading_of(operand)(view)
+
+
+def reading_of(operand: Operand) -> Reading:
+    """The operand as a function of a view."""
     match operand:
         case Named(name):
-            return _NAMED[name](view)
+            return _NAMED[name]
         case AttributeOf(key):
-            return _finite(view.subscriber.attributes.get(key))
+            return lambda view: _finite(view.subscriber.attributes.get(key))
         case AnswerTo():
-            fact = latest_answer(operand, view)
-            return None if fact is None else _finite(fact.fields.get("answer"))
+            return _answer(operand)
         case EventField(field):
-            return _finite(view.scope.event.get(field))
+            return lambda view: _finite(view.scope.event.get(field))
         case _:
             assert_never(operand)
+
+
+def _answer(operand: AnswerTo) -> Reading:
+    def read(view: View) -> Value | None:
+        fact = latest_answer(operand, view)
+        return None if fact is None else _finite(fact.fields.get("answer"))
+
+    return read
 
 
 def _finite(value: Value | None) -> Value | None:
@@ -171,7 +242,7 @@ def growth(view: View, instant: Instant) -> float:
     return math.pow(2.0, max(-_HIGHEST_POWER, min(_HIGHEST_POWER, power)))
 
 
-_NAMED: Final[Mapping[Name, Callable[[View], Value | None]]] = {
+_NAMED: Final[Mapping[Name, Reading]] = {
     Name.STAGE: lambda view: view.subscriber.stage,
     Name.KIND: lambda view: view.subscriber.kind,
     Name.SCORE: lambda view: score_at(view, view.now),
@@ -209,88 +280,129 @@ def nfc(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
-def _compared(operand: Operand, op: Op, value: Constant, view: View) -> Ternary:
-    if isinstance(operand, Named) and operand.name is Name.SCORE and not isinstance(value, str):
-        return compare_numbers(view.subscriber.weight, op, value * growth(view, view.now))
-    seen = value_of(operand, view)
-    if isinstance(seen, str):
-        return _ON_TEXTS[op](nfc(seen), value) if isinstance(value, str) else None
-    if isinstance(seen, bool | tuple) or seen is None or isinstance(value, str):
-        return None
-    return compare_numbers(seen, op, value)
+def _compared(operand: Operand, op: Op, value: Constant) -> Question:
+    if isinstance(value, str):
+        return _compared_text(reading_of(operand), _ON_TEXTS[op], value)
+    if isinstance(operand, Named) and operand.name is Name.SCORE:
+        return _compared_score(_ON_NUMBERS[op], value)
+    return _compared_number(reading_of(operand), _ON_NUMBERS[op], value)
+
+
+def _compared_text(read: Reading, holds: Callable[[str, str], bool], value: str) -> Question:
+    def ask(view: View) -> Ternary:
+        seen = read(view)
+        return holds(nfc(seen), value) if isinstance(seen, str) else None
+
+    return ask
+
+
+def _compared_number(read: Reading, holds: Callable[[float, float], bool], value: float) -> Question:
+    def ask(view: View) -> Ternary:
+        seen = read(view)
+        return None if seen is None or isinstance(seen, str | bool | tuple) else holds(seen, value)
+
+    return ask
+
+
+def _compared_score(holds: Callable[[float, float], bool], value: float) -> Question:
+    def ask(view: View) -> Ternary:
+        return holds(view.subscriber.weight, value * growth(view, view.now))
+
+    return ask
 
 
 def compare_numbers(seen: float, op: Op, value: float) -> bool:
     return _ON_NUMBERS[op](seen, value)
 
 
-def _one_of(seen: Value | None, values: tuple[Constant, ...]) -> Ternary:
-    if seen is None or isinstance(seen, bool | tuple):
-        return None
-    if isinstance(seen, str):
-        seen = nfc(seen)
-    alike = [value for value in values if isinstance(value, str) == isinstance(seen, str)]
-    return seen in alike or (False if len(alike) == len(values) else None)
+def _one_of(read: Reading, values: tuple[Constant, ...]) -> Question:
+    texts = tuple(value for value in values if isinstance(value, str))
+    numbers = tuple(value for value in values if not isinstance(value, str))
+    otherwise_text: Ternary = False if len(texts) == len(values) else None
+    otherwise_number: Ternary = False if len(numbers) == len(values) else None
+
+    def ask(view: View) -> Ternary:
+        seen = read(view)
+        if isinstance(seen, str):
+            return nfc(seen) in texts or otherwise_text
+        if seen is None or isinstance(seen, bool | tuple):
+            return None
+        return seen in numbers or otherwise_number
+
+    return ask
 
 
 # ── Facts ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _lacks_key(node: Happened, view: View) -> bool:
-    return node.same != "" and (view.scope.run is None or not view.scope.run.key)
+def _happened(node: Happened) -> Question:
+    find, times, needs_key = finding_of(node), node.times, node.same != ""
+
+    def ask(view: View) -> Ternary:
+        if needs_key and (view.scope.run is None or not view.scope.run.key):
+            return None
+        return len(find(view, times)) == times
+
+    return ask
 
 
-def nth_latest(node: Happened, view: View) -> Fact | None:
-    """The `times`-th newest fact that counts: there are enough exactly when it exists."""
-    left = node.times
-    for fact in counting(node, view):
-        left -= 1
-        if not left:
-            return fact
-    return None
+def finding_of(node: Happened) -> Finding:
+    """How the facts that count for a leaf are found.
+
+    There are enough exactly when `times` of them are found. Facts count when later than the begin of the window, else
+    of the scope: the fact that began the run carries the run's own instant. A named mail of the run's own campaign is
+    this run's message.
+    """
+    kind, within, is_mail, what = KIND_OF[node.deed], node.within, node.deed in MAIL_DEEDS and not node.ever, node.what
+    fits, by_humans = _fitting(node), kind in ENGAGEMENT_KINDS
+
+    def find(view: View, most: int) -> list[Fact]:
+        found: list[Fact] = []
+        facts = view.facts.of(kind)
+        if not facts:
+            return found
+        scope = view.scope
+        is_own = is_mail and what in scope.own_mails
+        after = view.now - within if within is not None else None if is_own or node.ever else scope.since
+        for fact in reversed(facts):
+            if after is not None and fact.at <= after:
+                break
+            if (is_own and fact.run != scope.run) or (by_humans and not fact.is_human) or not fits(fact, view):
+                continue
+            found.append(fact)
+            if len(found) == most:
+                break
+        return found
+
+    return find
 
 
-def counting(node: Happened, view: View) -> Iterator[Fact]:
-    """The facts that count for a leaf, newest first."""
-    kind = KIND_OF[node.deed]
-    scope = view.scope
-    is_own = node.deed in MAIL_DEEDS and node.what in scope.own_mails and not node.ever
-    after = _after(node, view, is_own)
-    for fact in reversed(view.facts.of(kind)):
-        if after is not None and fact.at <= after:
-            return
-        if is_own and fact.run != scope.run:
-            continue
-        if _matches(node, fact, view) and (fact.is_human or kind not in ENGAGEMENT_KINDS):
-            yield fact
+def _fitting(node: Happened) -> Callable[[Fact, View], bool]:
+    about = _about(node.deed, node.what) if node.what else None
+    link, topic, same = node.link, node.topic, node.same
+
+    def fits(fact: Fact, view: View) -> bool:
+        if about is not None and not about(fact):
+            return False
+        if link and nfc(fact.link) != link:
+            return False
+        if topic and nfc(fact.topic) != topic:
+            return False
+        return not same or _has_key(same, fact, view)
+
+    return fits
 
 
-def _after(node: Happened, view: View, is_own: bool) -> Instant | None:
-    """Facts count when later than this: the fact that began the run carries the run's own instant."""
-    if node.within is not None:
-        return view.now - node.within
-    return None if is_own or node.ever else view.scope.since
-
-
-def _matches(node: Happened, fact: Fact, view: View) -> bool:
-    if node.what and not _is_about(node, fact):
-        return False
-    if node.link and nfc(fact.link) != node.link:
-        return False
-    if node.topic and nfc(fact.topic) != node.topic:
-        return False
-    return not node.same or _has_key(node.same, fact, view)
-
-
-def _is_about(node: Happened, fact: Fact) -> bool:
-    match node.deed:
+def _about(deed: Deed, what: str) -> Callable[[Fact], bool]:
+    match deed:
+        case Deed.VISITED if what.endswith("*"):
+            return lambda fact: nfc(fact.path).startswith(what[:-1])
         case Deed.VISITED:
-            path = nfc(fact.path)
-            return path.startswith(node.what[:-1]) if node.what.endswith("*") else path == node.what
+            return lambda fact: nfc(fact.path) == what
         case Deed.BOUGHT:
-            return node.what in map(nfc, fact.products)
+            return lambda fact: what in map(nfc, fact.products)
         case _:
-            return nfc(fact.name) == node.what
+            return lambda fact: nfc(fact.name) == what
 
 
 def _has_key(field: str, fact: Fact, view: View) -> bool:

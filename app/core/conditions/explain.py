@@ -11,7 +11,7 @@ from typing import assert_never
 from app.core.conditions.canonical import written
 from app.core.conditions.evaluate import (
     Ternary,
-    counting,
+    finding_of,
     last_signal,
     latest_answer,
     overdue_at,
@@ -80,7 +80,7 @@ def _found(leaf: Leaf, view: View) -> tuple[Value | None, Instant | None]:
         case Compare() | OneOf() | Contains() | Truth() | Known():
             return _operand(leaf.operand, view)
         case Happened():
-            facts = tuple(counting(leaf, view))
+            facts = finding_of(leaf)(view, 0)
             return len(facts), facts[0].at if facts else None
         case InSegment(segment):
             return None, view.subscriber.segments.get(segment)

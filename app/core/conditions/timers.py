@@ -13,7 +13,7 @@ from typing import Final
 
 from app.core.conditions.change import earliest, next_change_of
 from app.core.conditions.condition import Condition
-from app.core.conditions.evaluate import last_signal, truth_of
+from app.core.conditions.evaluate import Question, last_signal, question_of
 from app.core.conditions.needs import Names, names_of, walk
 from app.core.conditions.tree import HeldFor, IdleFor, Name, Node
 from app.core.conditions.view import EVER, View
@@ -43,6 +43,7 @@ class _Held:
 
     digest: str
     part: Node
+    ask: Question
     names: Names
     is_stored: bool
     asks_stage: bool
@@ -60,6 +61,7 @@ def _described(digest: str, part: Node) -> _Held:
     return _Held(
         digest,
         part,
+        question_of(part),
         names,
         is_stored=bool(names.names - {Name.STAGE} or names.attributes or names.tags or names.segments),
         asks_stage=names.uses_stage,
@@ -68,7 +70,7 @@ def _described(digest: str, part: Node) -> _Held:
 
 
 def _since(held: _Held, view: View, not_before: Instant | None) -> Instant | None:
-    if truth_of(held.part, view) is not True:
+    if held.ask(view) is not True:
         return None
     known = view.subscriber.timers.get(held.digest)
     floor = view.subscriber.created_at if not_before is None else not_before
@@ -95,7 +97,7 @@ def _true_since(held: _Held, view: View, start: Instant) -> Instant:
     arrivals = sorted({fact.at for fact in view.facts if fact.at > start})
     for _ in range(_MOST_LOOKS):
         earlier = _as_of(held, view, at)
-        is_true = truth_of(held.part, earlier) is True
+        is_true = held.ask(earlier) is True
         since = None if not is_true else at if since is None else since
         arrival = next((moment for moment in arrivals if moment > at), None)
         following = earliest((next_change_of(held.part, earlier), arrival))
@@ -112,7 +114,7 @@ def _as_of(held: _Held, view: View, instant: Instant) -> View:
     earlier = replace(view, now=instant)
     person = earlier.subscriber
     if held.names.uses_kind:
-        kinds = (kind for kind, rule in earlier.rules.kinds if truth_of(rule.tree, earlier) is True)
+        kinds = (kind for kind, rule in earlier.rules.kinds if rule.ask(earlier) is True)
         person = replace(person, kind=next(kinds, NO_KIND))
     if held.names.segments:
         person = replace(person, segments=_segments(held, earlier))
@@ -122,4 +124,4 @@ def _as_of(held: _Held, view: View, instant: Instant) -> View:
 def _segments(held: _Held, earlier: View) -> Mapping[str, Instant]:
     rules, known = earlier.rules.segments, earlier.subscriber.segments
     asked = {key: rules[key] for key in held.names.segments if key in rules}
-    return {key: known.get(key, 0) for key, rule in asked.items() if truth_of(rule.tree, earlier) is True}
+    return {key: known.get(key, 0) for key, rule in asked.items() if rule.ask(earlier) is True}

@@ -39,9 +39,12 @@ class Scope:
 EVER = Scope()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Rules:
-    """The site-wide rules that conditions may lean on: kinds, segments, decay, the list's order rhythm."""
+    """The site-wide rules that conditions may lean on: kinds, segments, decay, the list's order rhythm.
+
+    One set of rules is equal to itself only: what is worked out from it is kept beside it.
+    """
 
     stages: tuple[str, ...] = ()
     kinds: tuple[tuple[str, Condition], ...] = ()

@@ -30,7 +30,7 @@ from app.mail.components import SiteFacts
 from app.mail.link_table import UtmRule
 from app.mail.names import LINK_NAMES, SITE_NAMES, VariableNames, differing_twins, links_of, variables_of
 from app.mail.publish import PublishOptions, compile_mail
-from app.mail.source import Layouts, MailSource, MailSources, SourceText, read_mails
+from app.mail.source import FORMATS, Layouts, MailSource, MailSources, SourceText, read_mails
 
 TEMPLATES = "email_templates/"
 LAYOUTS = "layouts/"
@@ -103,7 +103,7 @@ def mails_of(sources: Mapping[str, str]) -> MailSources:
 
 def _source(name: str, text: str) -> SourceText | None:
     stem, _, ending = name.rpartition(".")
-    if ending not in ("md", "html"):
+    if ending not in FORMATS:
         return None
     key, _, locale = stem.rpartition(".")
     return SourceText(key or stem, locale if key else "", TEMPLATES + name, text)

@@ -16,6 +16,7 @@ from app.core.problem import Problem
 from app.core.text import Place
 from app.core.workspace import MailFacts
 from app.disk.keep import Keep, cache_folder, key_of, stamp_of
+from app.mail import mjml
 from app.mail.compiled import VERSION, CompiledMail, from_plain
 from app.mail.publish import PublishOptions
 from app.mail.source import MailSource
@@ -30,7 +31,7 @@ class MailKeep:
         self._keep = Keep(cache_folder() / "mails")
         self._sources = sources
         layouts = (text for path, text in sorted(sources.items()) if path.startswith("email_templates/layouts/"))
-        pictures = stamp_of(folder / "email_templates", but=(".md", ".html")) if folder else ""
+        pictures = stamp_of(folder / "email_templates", but=(".md", ".html", ".mjml")) if folder else ""
         self._shared = key_of((str(VERSION), _room(), pictures, *layouts))
 
     def key(self, mail: MailSource, options: PublishOptions) -> str:
@@ -81,7 +82,7 @@ class MailKeep:
 @lru_cache(maxsize=1)
 def _room() -> str:
     """The code that compiles: another one makes other mails."""
-    return stamp_of(_MAIL_ROOM, "*.py")
+    return f"{stamp_of(_MAIL_ROOM, '*.py')}\n{mjml.version()}"
 
 
 def _read(text: str | None) -> object:

@@ -116,7 +116,8 @@ def _findings() -> Iterator[str]:
     yield ""
     yield "An error stops publishing. A warning can be accepted in the file, for a while or for good:"
     yield '`allow: [{finding: else-unknown, because: "who told us nothing gets the plain one"}]`, on a step or file.'
-    yield "Findings about conditions begin with `condition-`; findings about mails are listed with the mails."
+    yield "A mail allows its own in its head, without a reason: `allow: [subject-long]`."
+    yield "Errors in conditions begin with `condition-` and stand in the page about conditions."
     yield ""
     for group, abouts in groupby(CODES.values(), key=lambda about: about.group):
         yield f"## {group}"

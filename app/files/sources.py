@@ -15,8 +15,8 @@ from typing import Final
 
 CAMPAIGNS: Final = "campaigns"
 MAILS: Final = "email_templates"
-_READ: Final = (".yaml", ".yml", ".md", ".html")
-_MAIL: Final = re.compile(r"(?P<key>[^.]+)(?:\.(?P<locale>[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*))?\.(?:md|html)")
+_READ: Final = (".yaml", ".yml", ".md", ".html", ".mjml")
+_MAIL: Final = re.compile(r"(?P<key>[^.]+)(?:\.(?P<locale>[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*))?\.(?:md|html|mjml)")
 
 
 class FileKind(StrEnum):

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
 
-from app.mail import components, markdown
+from app.mail import components, markdown, mjml
 from app.mail.components import NO_FACTS, Setting, SiteFacts
 from app.mail.front_matter import Located
 from app.mail.pieces import Kind, Origin, Piece, SyntaxFault, cut
@@ -69,7 +69,10 @@ class _Flattener:
             pieces = self._markdown(pieces)
         prologue, parts = self._inherit(_tree(pieces), {}, 0)
         flat = tuple(_constants(self._included(_leaves(parts), 0), self._known()))
-        return Flat(tuple(prologue), tuple(_folded(flat, self._flags())))
+        whole = tuple(_folded(flat, self._flags()))
+        if self.mail.format is Format.MJML:
+            whole = mjml.to_html(whole, mjml.Language(self.mail.locale, self.mail.direction))
+        return Flat(tuple(prologue), whole)
 
     def _markdown(self, pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
         """A Markdown body is the block `body` of its layout."""

@@ -40,7 +40,7 @@ class FrontMatter:
     topic: str = ""
     layout: str = "base"
     attachments: tuple[Located, ...] = ()
-    allow: tuple[str, ...] = ()
+    allow: tuple[Located, ...] = ()
 
 
 class _Fault(Exception):
@@ -227,7 +227,7 @@ def _front_matter(values: dict[str, Value]) -> FrontMatter:
         topic=_name(values, "topic"),
         layout=_name(values, "layout") or "base",
         attachments=tuple(_texts(values.get("attachments"), "attachments")),
-        allow=tuple(item.text for item in _texts(values.get("allow"), "allow")),
+        allow=tuple(_texts(values.get("allow"), "allow")),
     )
 
 

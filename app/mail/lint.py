@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import mimetypes
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from difflib import get_close_matches
 from html import unescape
 
+from app.core.check.codes import CODES
 from app.core.problem import Problem
 from app.mail.compiled import Attachment, CompiledMail
 from app.mail.css import read_sheet
-from app.mail.document import HOLE, Document, Run, Tag
+from app.mail.document import HOLE, Document, Node, Run, Tag
 from app.mail.source import MailSource
 
 CLIPPED = 100_000  # Gmail cuts a mail at about 102 KB
@@ -22,9 +24,10 @@ STYLE_LIMIT = 16_000  # Gmail drops a longer style sheet
 SUBJECT_LIMIT = 70
 PREHEADER_LIMIT = 140
 _HIDDEN = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*[01](px)?\s*(;|\Z)|opacity\s*:\s*0\s*(;|\Z)",
+    r"display\s*:\s*none|visibility\s*:\s*hidden|opacity\s*:\s*0\s*(;|\Z)",
     re.IGNORECASE,
 )
+_TINY = re.compile(r"font-size\s*:\s*[01](px)?\s*(;|\Z)", re.IGNORECASE)
 _FOREIGN = re.compile(r"\*\|\w+\|\*|%%\w+%%|\[\[\w+\]\]|\{\w+\}|%[A-Z][A-Z_]{3,}%|\bLorem ipsum\b", re.IGNORECASE)
 _SPAM_EN = (
     "act now",
@@ -63,6 +66,24 @@ def lint(mail: MailSource, document: Document, compiled: CompiledMail) -> tuple[
     """Every finding about a mail that is otherwise sound."""
     look = _Look(mail, document, compiled)
     return (*look.tags(), *look.law(), *look.lines(), *look.sizes(), *look.styles(), *look.words())
+
+
+def settled(mail: MailSource, found: Iterable[Problem]) -> Iterator[Problem]:
+    """The findings the head of the mail does not allow, and what is wrong with its allowances."""
+    allowed = {item.text for item in mail.front.allow}
+    codes: set[str] = set()
+    for problem in found:
+        codes.add(problem.code)
+        if problem.is_error or problem.code not in allowed:
+            yield problem
+    for item in mail.front.allow:
+        where = (mail.file, item.line, item.column)
+        if item.text not in CODES:
+            near = get_close_matches(item.text, CODES, 1)
+            fix = f"write {near[0]}" if near else "the codes stand in docs/reference/findings.md"
+            yield Problem("allow-unknown", *where, f"there is no finding `{item.text}`", fix, "warning")
+        elif item.text not in codes:
+            yield Problem("allow-unused", *where, f"`{item.text}` is not found here any more", "remove it", "warning")
 
 
 def attach(
@@ -113,9 +134,21 @@ class _Look:
         return Problem(code, tag.file, tag.line, tag.column, message, fix, "error" if is_error else "warning")
 
     def tags(self) -> Iterator[Problem]:
-        for node in self.document.nodes:
+        nodes = self.document.nodes
+        for at, node in enumerate(nodes):
             if isinstance(node, Tag):
                 yield from self._tag(node)
+                yield from self._hidden(node, nodes[at + 1] if at + 1 < len(nodes) else None)
+
+    def _hidden(self, tag: Tag, inner: Node | None) -> Iterator[Problem]:
+        """Words nobody sees. Boxes of no size are fine as long as words inside have one."""
+        style = tag.get("style") or ""
+        is_tiny = (
+            _TINY.search(style) and isinstance(inner, Run) and re.search(r"\w", re.sub(r"&#?\w+;", "", inner.text))
+        )
+        is_hidden = _HIDDEN.search(style) or is_tiny
+        if is_hidden and "preheader" not in (tag.get("class") or "") and not tag.is_hidden:
+            yield self._at(tag, "hidden-text", "hidden content looks like spam", "remove it")
 
     def _tag(self, tag: Tag) -> Iterator[Problem]:
         if tag.name in _FORBIDDEN:
@@ -138,8 +171,6 @@ class _Look:
             yield self._at(tag, "css-import", "a linked style sheet is never loaded", "write the rules into <style>")
         if tag.name in ("a", "area"):
             yield from self._link(tag)
-        if _HIDDEN.search(tag.get("style") or "") and "preheader" not in (tag.get("class") or "") and not tag.is_hidden:
-            yield self._at(tag, "hidden-text", "hidden content looks like spam", "remove it")
 
     def _language(self, tag: Tag) -> Iterator[Problem]:
         if not tag.get("lang"):

@@ -43,6 +43,7 @@ _SPACE = re.compile(r"[ \t\n\r\f]+")
 _PADDING = re.compile("[\u034f\u200c\u200b\ufeff]+(?=\\s|\\Z)")
 _ADDRESS = re.compile(r"https?://\S*\Z|\S+@\S+\Z")
 _FILTERED = re.compile(r"\A\((.*)\)\|_[tac]\Z", re.DOTALL)
+_LAST_HOLE = re.compile(f"{OPEN}(\\d+){CLOSE}\\Z")
 _QUOTE, _UNQUOTE = "\ue002\n", "\n\ue003\n"
 BREAK, PARAGRAPH = "\n", "\n\n"
 
@@ -149,8 +150,10 @@ class _Writer:
 
     def _is_at_line_start(self) -> bool:
         """Whether the text so far ends a line; conditions and loops take no room."""
-        tail = "".join(self.out[-6:])
-        return re.sub(f"(?:{OPEN}\\d+{CLOSE}| )+\\Z", "", tail).endswith("\n")
+        tail = "".join(self.out[-6:]).rstrip(" ")
+        while (mark := _LAST_HOLE.search(tail)) and self.document.holes[int(mark[1])].kind is Kind.STATEMENT:
+            tail = tail[: mark.start()].rstrip(" ")
+        return tail.endswith("\n")
 
     def _cell(self) -> None:
         if self._follows_cell():
@@ -159,7 +162,7 @@ class _Writer:
             self.out.append(BREAK)
 
     def _follows_cell(self) -> bool:
-        return bool(self.cells and self.cells[-1]) and not "".join(self.out[-2:]).endswith("\n")
+        return bool(self.cells and self.cells[-1]) and not self._is_at_line_start()
 
     def _close(self, name: str) -> None:
         if self.skip:

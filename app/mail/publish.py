@@ -23,7 +23,7 @@ from app.mail.front_matter import Located
 from app.mail.images import Pictures, no_file, place_images
 from app.mail.inline import inline, inline_document
 from app.mail.link_table import Numbering, UtmRule, number_links
-from app.mail.lint import attach, lint
+from app.mail.lint import attach, lint, settled
 from app.mail.names import VariableNames, check_pieces
 from app.mail.pieces import Kind, Piece, SyntaxFault, join
 from app.mail.plain_text import text_template
@@ -120,7 +120,7 @@ def _compiled(
         is_base64=encode.prefers_base64(html),
     )
     found = (*missing, *pictures.problems, *draft.findings, *lint(mail, draft.document, compiled))
-    findings = tuple(problem for problem in found if problem.is_error or problem.code not in mail.front.allow)
+    findings = tuple(settled(mail, found))
     if any(problem.is_error for problem in findings):
         return Refused(findings)
     return replace(compiled.sealed(), findings=findings)

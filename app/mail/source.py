@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from app.core.problem import Problem
 from app.mail import front_matter
@@ -20,6 +21,11 @@ RTL_LANGUAGES = frozenset({"fa", "ar", "he", "ur", "ps", "ckb", "dv", "yi", "sd"
 class Format(StrEnum):
     MARKDOWN = "markdown"
     HTML = "html"
+    MJML = "mjml"
+
+
+FORMATS: Final = {"md": Format.MARKDOWN, "html": Format.HTML, "mjml": Format.MJML}
+"""The format by the ending of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +103,7 @@ def read_mail(text: SourceText) -> tuple[MailSource, tuple[Problem, ...]]:
     content = text.text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     head, body, line = front_matter.split(content)
     front, problems = front_matter.read(head, text.file)
-    kind = Format.HTML if text.file.endswith((".html", ".htm")) else Format.MARKDOWN
+    kind = FORMATS.get(text.file.rpartition(".")[2], Format.MARKDOWN)
     mail = MailSource(text.key, text.locale, text.file, front, kind, body, line)
     return mail, (*problems, *_missing(mail, bool(problems)))
 
@@ -109,7 +115,10 @@ def read_mails(texts: Iterable[SourceText], layouts: Layouts) -> MailSources:
     for text in texts:
         mail, found = read_mail(text)
         problems.extend(found)
-        mails[text.key, text.locale] = mail
+        other = mails.setdefault((text.key, text.locale), mail)
+        if other is not mail:
+            message = f"{other.file.rpartition('/')[2]} is the same mail in the same language"
+            problems.append(Problem("mail-in-two-formats", mail.file, 1, 1, message, "keep one of the two files"))
     return MailSources(mails, layouts, tuple(problems))
 
 

@@ -60,7 +60,7 @@ def test_a_head_says_subjects_preheader_and_kind() -> None:
     assert mail.is_service
     assert mail.front.topic == "herbs"
     assert [item.text for item in mail.front.attachments] == ["a.pdf", "b.ics"]
-    assert mail.front.allow == ("subject-long",)
+    assert [item.text for item in mail.front.allow] == ["subject-long"]
     assert mail.body == "سلام\n"
     assert mail.direction == "rtl"
     assert mail.subject_variants == ("bold", "plain")

@@ -5,17 +5,18 @@ Owns `allow`: what it silences, and what is wrong with it itself. Errors cannot 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from difflib import get_close_matches
 
+from app.core.check.codes import MAILS, About
 from app.core.check.finding import finding
 from app.core.problem import Problem
 from app.core.workspace import Allowance
 
 
 def settled(
-    problems: Iterable[Problem], allowed: tuple[Allowance, ...], known: Collection[str], today: date
+    problems: Iterable[Problem], allowed: tuple[Allowance, ...], known: Mapping[str, About], today: date
 ) -> Iterator[Problem]:
     """The problems that remain, and findings about allowances that are unknown, unused or expired."""
     used: set[Allowance] = set()
@@ -37,7 +38,7 @@ def _is_expired(each: Allowance, today: date) -> bool:
     return bool(each.until) and date.fromisoformat(each.until) <= today
 
 
-def _wrong(each: Allowance, is_used: bool, known: Collection[str], today: date) -> Iterator[Problem]:
+def _wrong(each: Allowance, is_used: bool, known: Mapping[str, About], today: date) -> Iterator[Problem]:
     if each.finding not in known:
         near = get_close_matches(each.finding, list(known), n=1)
         fix = f"Write: {near[0]}" if near else "The codes stand in docs/reference/findings.md"
@@ -45,5 +46,8 @@ def _wrong(each: Allowance, is_used: bool, known: Collection[str], today: date) 
     elif _is_expired(each, today):
         message = f"'{each.finding}' was allowed until {each.until}"
         yield finding("allow-expired", each.place, message, "Mend it, or give a later date")
+    elif not is_used and known[each.finding].group == MAILS:
+        message = f"'{each.finding}' is found in mails, and allowed there"
+        yield finding("allow-unused", each.place, message, f"Write into the mail's head: allow: [{each.finding}]")
     elif not is_used:
         yield finding("allow-unused", each.place, f"'{each.finding}' is not found here any more", "Remove this line")

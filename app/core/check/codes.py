@@ -22,6 +22,8 @@ class About:
     remedy: str
 
 
+MAILS: Final = "Mails"
+"""The group of what the mail room finds; its warnings are allowed in the head of the mail."""
 _YAML: Final = """
 tab | Tabs look like indentation and are not the same everywhere. | Indent with two spaces.
 not-utf-8 | Some bytes of the file are no UTF-8 text. | Save the file as UTF-8.
@@ -176,6 +178,79 @@ allow-unused | The finding that is allowed is not found. | Remove the line.
 allow-expired | The date of the allowance is past. | Mend the finding, or give a later date.
 """
 
+_CONDITIONS: Final = """
+condition-never | Nothing here does or sets what is asked for: it never holds. | Correct the name, or remove it.
+condition-needless | A part of the condition says what holds anyway. | Remove the part.
+"""
+_MAIL_ERRORS: Final = """
+front-matter-tab | A tab stands in the head of a mail. | Use spaces.
+front-matter-line | A line of the head is not `key: value`, or belongs to nothing above it. | Write it as shown.
+front-matter-quote | A quote is not closed, or a plain text holds what needs quotes. | Put the text in quotes.
+front-matter-type | A key of the head has the wrong sort of value. | Write it as shown.
+front-matter-name | A layout or topic is no key. | Use a-z, 0-9, `_` and `-`.
+subject-missing | The mail has no subject. | Write one.
+mail-in-two-formats | Two files are the same mail in the same language. | Keep one of them.
+template-syntax | The template cannot be read. | Close every brace and tag.
+template-statement | The statement cannot be used in a mail. | Write it as shown.
+block | A block is not named, not opened or not closed. | Write `{% block body %} … {% endblock %}`.
+block-unknown | The layout has no such block, so its content would be left out. | Use one of the layout's blocks.
+columns | `columns` is not opened or not closed. | Write `{% columns %} … {% endcolumns %}`.
+component-argument | A building block misses an argument or gets one it does not take. | Write it as shown.
+content-missing | There is no such content. | Write one of the keys named.
+content-kind | The content is of another kind. | Call its own kind.
+layout-missing | There is no such layout. | Write one of the names shown.
+layout-loop | Layouts extend each other without end. | Break the circle.
+layout-name | A layout is named by a text. | Write `{% extends "layouts/base.html" %}`.
+mjml-not-installed | The mail is in MJML and its compiler is not installed. | `pip install parvar[mjml]`.
+mjml-structure | An element or a text stands where MJML has no place for it, or is not closed. | Move or close it.
+mjml-attribute | MJML has no such attribute, or its value must be fixed. | Write it as shown.
+unknown-variable | Nobody provides this name to the mail. | Write the nearest known one.
+twin-link | The languages of one mail name different links. | Give them the same names.
+twin-subject | The languages of one mail name different subjects. | Give them the same names.
+unsubscribe-missing | A marketing mail shows no unsubscribe link. | Add `{{ links.unsubscribe }}`.
+address-missing | A marketing mail shows no postal address. | Add `{{ site.postal_address }}`.
+link-empty | A link leads nowhere. | Write its address.
+link-relative | A relative address means nothing in a mailbox. | Write the whole address.
+image-missing | There is no such picture beside the mails. | Add it, or write its https address.
+image-format | The picture is not PNG, JPEG, GIF or WebP. | Save it as one of these.
+attachment-missing | There is no such file beside the mails. | Add it.
+script-in-mail | No mail program runs scripts, and filters refuse the mail. | Link to a page instead.
+"""
+_MAIL_WARNINGS: Final = """
+inlined-per-reader | Structure depends on data: styles are written for each reader. | Keep structure free of data.
+size-clipped | Gmail cuts a mail at 102 KB. | Make it shorter.
+style-long | Gmail drops a style sheet over 16 KB. | Remove rules.
+image-heavy | A picture weighs over 300 KB. | Make it smaller.
+images-mostly | The mail is pictures with hardly a word: filters mind, and many load no pictures. | Say it in words too.
+alt-missing | A picture has no alternative text. | Add `alt="…"`, or `alt=""` for an ornament.
+alt-name | The alternative text is a file's name. | Say what the picture shows.
+image-width-missing | A picture has no width: Outlook draws it in full size. | Add `width="…"`.
+lang-missing | The document does not say its language. | Write `<html lang="…">`.
+dir-missing | The document does not say its direction. | Write `<html dir="…">`.
+direction-mismatch | A part runs against its language's direction. | Write the direction of the mail's language.
+letter-spacing | Letter-spacing tears joined letters apart. | Remove it.
+link-text-vague | Read aloud by itself, the link does not say where it leads. | Say what is behind it.
+link-without-text | A link has neither words nor an alternative text. | Add words.
+heading-skipped | A heading of the second or third rank stands without the one above it. | Go down one rank at a time.
+text-tiny | Text below 12 px is not read on a phone. | Make it larger.
+contrast-low | Text and background are too alike (WCAG asks for 4.5 to 1). | Make one of them darker or lighter.
+table-without-headers | A table of data has no header cells. | Write `<th>`, or `role="presentation"` for layout.
+link-not-https | The address is not https. | Use the https address.
+css-import | Linked or imported styles are never loaded. | Write the rules into `<style>`.
+form-in-mail | Most programs do not send forms. | Link to a page, or use a survey.
+frame-in-mail | No program shows frames. | Link to a page.
+video-in-mail | Few programs play video. | Link to it with a picture.
+subject-long | A phone cuts the subject. | Shorten it.
+subject-shouting | The subject is in capitals. | Use small letters.
+subject-marks | Several exclamation or currency signs look like spam. | Keep one.
+preheader-missing | Without a preheader the inbox shows the first words it finds. | Add `preheader:`.
+preheader-long | No inbox shows so long a preheader. | Shorten it.
+hidden-text | Hidden content looks like spam. | Remove it.
+text-empty | The text part says nothing. | Give the pictures alternative texts.
+spam-words | Filters know these words. | Say it in your own.
+unresolved-placeholder | A placeholder of another system would be sent as it stands. | Write `{{ … }}`, or remove it.
+"""
+
 
 def _abouts() -> Iterator[About]:
     groups = (
@@ -183,6 +258,9 @@ def _abouts() -> Iterator[About]:
         ("Form", "error", _FORM),
         ("Names", "error", _NAMES),
         ("Meaning", "warning", _MEANING),
+        ("Conditions", "warning", _CONDITIONS),
+        (MAILS, "error", _MAIL_ERRORS),
+        (MAILS, "warning", _MAIL_WARNINGS),
     )
     for group, level, table in groups:
         for line in table.strip().splitlines():
@@ -191,4 +269,4 @@ def _abouts() -> Iterator[About]:
 
 
 CODES: Final[Mapping[str, About]] = MappingProxyType({about.code: about for about in _abouts()})
-"""Code → what it means. Codes of conditions (`condition-…`) and of mails are described by their own rooms."""
+"""Code → what it means. Codes of conditions that are errors (`condition-…`) stand with the language of conditions."""

@@ -14,14 +14,14 @@ from functools import lru_cache
 from sqlalchemy.orm import Session
 
 from app.actions.offers import Given, Promise, Story
-from app.actions.promises import Asking, Reading, offer_values, story_values, surveys_of
+from app.actions.promises import Asking, Reading, offer_values, place_values, story_values, surveys_of
 from app.actions.shelf import Shelved
 from app.core.boxes import Box
 from app.core.facts import Fields
 from app.core.instants import DAY
 from app.core.offers import Content
 from app.core.person import MailClass
-from app.core.site import AttributeType, Site
+from app.core.site import AttributeType, Ladder, Site
 from app.links import Links, Pass
 from app.mail.compiled import CompiledMail, from_plain
 from app.mail.message import Links as MailLinks
@@ -154,7 +154,7 @@ def _context(world: World, shelved: Shelved, letter: Letter, chosen: Chosen) -> 
         lists=_lists(world, site, letter, locale, made.unsubscribe),
         event=_event(site, letter),
         subject_variant=letter.subject,
-        extra=_root(letter),
+        extra=_root(shelved.book.ladder, letter, locale),
         image_url=f"{world.settings.base_url}/i",
     )
 
@@ -168,8 +168,8 @@ def site_values(site: Site, locale: str) -> dict[str, Value]:
     }
 
 
-def _root(letter: Letter) -> dict[str, Value]:
-    root: dict[str, Value] = {"stage": letter.stage, "kind": letter.kind, "run": {"campaign": letter.campaign}}
+def _root(ladder: Ladder, letter: Letter, locale: str) -> dict[str, Value]:
+    root = {**place_values(ladder, letter, locale), "run": {"campaign": letter.campaign}}
     untold: dict[str, Value] = {"story": (), "answer": "", "comment": "", **letter.data}
     return {**root, "notice": untold} if letter.mail_class is MailClass.TEAM else root
 

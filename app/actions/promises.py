@@ -13,11 +13,11 @@ from app.actions.offers import Given, Story
 from app.actions.shelf import Shelved
 from app.core.facts import Fact, FactKind
 from app.core.offers import AmountOff, FixedEnd, FreeShipping, Gift, Gives, PercentOff
-from app.core.site import Site
+from app.core.site import Ladder, Site
 from app.core.surveying import Option, ask_of, options
 from app.links import Links
 from app.mail import values
-from app.mail.values import Answer, Code, Moment, Money, Picture, Survey, Value, language
+from app.mail.values import Answer, Code, Moment, Money, Named, Picture, Survey, Value, language
 from app.store.letters import Letter
 
 COUNTDOWN_SIZE = (320, 96)
@@ -106,6 +106,28 @@ def surveys_of(links: Links, shelved: Shelved, letter: Letter, asking: Asking) -
 
     return {known.key: Survey(known.question.in_locale(asking.locale), tuple(map(answer, options(known))))}
 
+
+# ── Where somebody stands ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def place_values(ladder: Ladder, letter: Letter, locale: str) -> dict[str, Value]:
+    """`stage` and `kind` of a mail: compared by key, printed by name."""
+    stage = next((each.label.in_locale(locale) for each in ladder.stages if each.key == letter.stage), "")
+    kind = _KINDS[language(locale) == "fa"].get(letter.kind, "")
+    return {"stage": Named(letter.stage, stage), "kind": Named(letter.kind, kind)}
+
+
+_KINDS: Final[tuple[Mapping[str, str], Mapping[str, str]]] = (
+    {
+        "ready": "ready to buy", "returning": "returning", "referred": "referred", "interested": "interested",
+        "searcher": "searching", "none": "–",
+    },
+    {
+        "ready": "آمادهٔ خرید", "returning": "بازگشتی", "referred": "توصیه‌شده", "interested": "علاقه‌مند",
+        "searcher": "جستجوگر", "none": "–",
+    },
+)  # fmt: skip
+"""Kinds of the default ladder in words; a site's own kinds print as their key."""
 
 # ── Stories for our own people ───────────────────────────────────────────────────────────────────────────────────────
 

@@ -54,6 +54,21 @@ class Moment:
     zone: str = ""
 
 
+class Named(str):
+    """A key that prints as its name: conditions of a template compare the key, readers see the name."""
+
+    __slots__ = ("name",)
+    name: str
+
+    def __new__(cls, key: str, name: str) -> Named:
+        made = super().__new__(cls, key)
+        made.name = name or key
+        return made
+
+    def __str__(self) -> str:
+        return self.name
+
+
 @dataclass(frozen=True, slots=True)
 class Code:
     """A text that stays Latin and in its own run: a coupon, an order number, an address."""

@@ -172,3 +172,8 @@ def test_a_refused_test_mail_is_shown_with_the_servers_words(folder: Path, sink:
     code, output = call(folder, "--send", "gone@seed.example")
     assert code == 1
     assert "< 550 5.1.1 nobody of that name" in output
+
+
+@pytest.mark.parametrize(("locale", "words"), [("en", "stage: Potential customer"), ("fa", "مرحله: مشتری بالقوه")])
+def test_a_notice_to_our_people_names_stages_as_people_call_them(shop: Inspection, locale: str, words: str) -> None:
+    assert words in made(shop, Wanted("team/hot-prospect", "", locale)).message.text

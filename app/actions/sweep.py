@@ -6,9 +6,10 @@ Owns nothing but their order. Each is one short transaction.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
-from app.core.instants import MINUTE, Span
-from app.store import claims, ledgers, messages, people
+from app.core.instants import MINUTE, SECOND, Span
+from app.store import claims, leases, ledgers, messages, people
 from app.world import World
 
 
@@ -18,10 +19,38 @@ def renew(world: World, owner: str, lease: Span) -> int:
         return claims.renew_leases(session, owner, world.wall() + lease)
 
 
-def expire_leases(world: World) -> int:
+LOOKS = 4
+"""A lease is over when it stayed the same over so many looks, a lease's length apart from first to last."""
+
+
+class LeaseWatch:
+    """Whether owners still renew, as one worker sees it: by its own clock since boot, which nobody sets.
+
+    A clock that was set, or one that differs from another machine's, ends no lease and keeps none alive. While the
+    database is away nobody can renew and nobody looks: several looks are needed, so that owners have their turn first.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[leases.Held, tuple[float, int]] = {}
+
+    def look(self, found: Sequence[leases.Held], at: float, lease: Span) -> list[leases.Held]:
+        """Take note of what is held at this second; returns what nobody renewed for a whole lease."""
+        self._seen = {held: self._again(held, at) for held in found}
+        return [held for held, (since, looks) in self._seen.items() if looks >= LOOKS and at - since >= lease / SECOND]
+
+    def _again(self, held: leases.Held, at: float) -> tuple[float, int]:
+        since, looks = self._seen.get(held, (at, 0))
+        return since, looks + 1
+
+
+def expire_leases(world: World, watch: LeaseWatch, lease: Span) -> int:
     """Claims whose owner cannot be asked become uncertain, never queued again."""
+    with world.transaction("read") as session:
+        over = watch.look(leases.held(session), world.monotonic(), lease)
+    if not over:
+        return 0
     with world.transaction("write") as session:
-        lost = claims.expire(session, world.wall(), world.now())
+        lost = leases.expire(session, over[:500], world.now())
         people.wake(session, {each.subscriber_id for each in lost}, world.now())
     return len(lost)
 

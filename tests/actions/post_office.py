@@ -19,12 +19,14 @@ from typing import Any
 from sqlalchemy import select, update
 
 from app.actions.advance import drain
-from app.actions.deliver import Courier, Post
+from app.actions.deliver import LEASE, Courier, Post
 from app.actions.inspect import Inspection
 from app.actions.pace import Paces
 from app.actions.publish import Authorship, NotPublished, apply
 from app.actions.recover import Recovered, recover
 from app.actions.shelf import Shelf
+from app.actions.sweep import LOOKS, LeaseWatch, expire_leases
+from app.core.instants import SECOND
 from app.core.person import MailClass
 from app.core.subscriber import SubscriberState
 from app.disk.folder import NodeFolder, boot_identity, hold_folder
@@ -219,6 +221,14 @@ def working(courier: Courier) -> Iterator[threading.Thread]:
     finally:
         thread.join(30)
         assert not thread.is_alive(), "the courier did not come home"
+
+
+def lose_leases(world: World) -> int:
+    """Look as often and for as long as it takes to be sure that nobody renews. Returns how many became uncertain."""
+    watch, looks = LeaseWatch(), range(LOOKS + 1)
+    seconds = iter([number * LEASE / SECOND / LOOKS for number in looks])
+    later = replace(world, monotonic=lambda: next(seconds))
+    return sum(expire_leases(later, watch, LEASE) for _ in looks)
 
 
 def with_settings(world: World, **more: Any) -> World:

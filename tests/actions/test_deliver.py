@@ -11,15 +11,14 @@ from pathlib import Path
 import pytest
 
 from app.actions.deliver import Courier
-from app.actions.sweep import expire_leases
-from app.core.instants import DAY, HOUR, MINUTE, SECOND
+from app.core.instants import DAY, MINUTE, SECOND
 from app.core.person import MailClass
 from app.core.subscriber import SubscriberState
 from app.store import bodies, steering
 from app.store.engine import Database
 from app.store.people import SubscriberRow
 from app.store.permissions import address_hash, is_suppressed
-from tests.actions.post_office import MARKETING, SERVICE, PostOffice, open_office, working
+from tests.actions.post_office import MARKETING, SERVICE, PostOffice, lose_leases, open_office, working
 from tests.servers.smtp import Answer, Close, Rule, SmtpServer, Take, Talk, Wait, wait_until
 from tests.services.clock import Clock
 
@@ -341,8 +340,7 @@ def test_what_was_called_uncertain_behind_our_back_and_never_began_goes_back(off
     def oversleep(_talk: Talk, _line: str) -> Answer | None:
         if not asleep[0]:
             asleep[0] = 200.0
-            office.clock.advance(HOUR)
-            assert expire_leases(office.world) == 4
+            assert lose_leases(office.world) == 4
         return None
 
     with SmtpServer(rules={"data": oversleep}) as server:

@@ -18,11 +18,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event, text
 
-from app.actions.sweep import expire_leases
-from app.core.instants import HOUR
-from app.main import wall
 from app.world import World
-from tests.actions.post_office import MARKETING, PostOffice, open_office, working
+from tests.actions.post_office import MARKETING, PostOffice, lose_leases, open_office, working
 from tests.faults.conftest import Note
 from tests.faults.delivery_child import build_world
 from tests.faults.house import MAIL_BYTES, House, Keeper, Reckoning, house
@@ -128,8 +125,7 @@ def test_a_lease_that_runs_out_while_its_worker_is_only_stopped(
     assert wait_until(lambda: found.keeper.count() >= 5, 30)
     later = build_world(postgres_database_url, found.folder / "sweeper")
     stop_between_transactions(child, later)
-    object.__setattr__(later, "wall", lambda: wall() + HOUR)
-    expired = expire_leases(later)
+    expired = lose_leases(later)
     later.database.dispose()
     assert expired > 5
     other = found.start_ready(worker="two")

@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from app.core.instants import HOUR, MINUTE, SECOND
 from app.core.person import MailClass, MessageState
-from app.store import claims
+from app.store import claims, leases
 from app.store.claims import Attempt, Claim, Settlement, Wanted
 from app.store.engine import Database
 from app.store.messages import DeliveryRow, MessageRow, NewMessage, oldest_due, queue_by_cause, standings, withdraw
@@ -142,24 +142,6 @@ def test_what_was_not_begun_is_given_back_as_if_never_taken(database: Database, 
     assert [claim.claim_no for claim in take(database, OTHER)] == [2, 2, 2]
 
 
-def test_a_lease_that_is_renewed_does_not_run_out(database: Database, ids: list[int]) -> None:
-    take(database)
-    with database.transaction() as session:
-        assert claims.renew_leases(session, ME, START + HOUR) == 3
-        assert claims.renew_leases(session, OTHER, START + HOUR) == 0
-        assert claims.expire(session, START + MINUTE, START) == []
-
-
-def test_an_expired_claim_is_uncertain_never_queued(database: Database, ids: list[int]) -> None:
-    taken = take(database)
-    with database.transaction() as session:
-        assert claims.expire(session, START + MINUTE - 1, START) == []
-        lost = claims.expire(session, START + MINUTE, START + 3)
-    assert {each.id for each in lost} == {claim.id for claim in taken}
-    assert row_of(database, taken[0].id).settled_at == START + 3
-    assert take(database, OTHER) == []
-
-
 def test_the_claims_of_a_dead_owner_can_be_looked_up(database: Database, ids: list[int]) -> None:
     taken = take(database, wanted=replace(GMAIL, limit=2))
     take(database, OTHER)
@@ -236,7 +218,7 @@ def test_claiming_goes_by_the_index_made_for_it(database: Database) -> None:
         claims.claim(session, ME, GMAIL)
         claims.lanes_due(session, MailClass.MARKETING, START)
         standings(session)
-        claims.expire(session, START, START)
+        leases.held(session)
         plans = [f"{each.sql}\n{plan(session, each)}" for each in list(seen)]
     assert plans
     for number, each in enumerate(plans):

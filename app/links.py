@@ -9,11 +9,9 @@ import hmac
 import re
 import struct
 from base64 import b32decode, b32encode
-from binascii import a2b_base64
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import blake2b
-from hmac import compare_digest
 from typing import Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
@@ -79,9 +77,8 @@ _TAG: Final = {
     Kind.FORM: 11,
     Kind.BOUNCE: 10,
 }
-_MAIL_BYTES: Final = _MAIL.size
-_MAIL_TAG: Final = _TAG[Kind.MAIL]
-_MAIL_LETTERS: Final = (_MAIL_BYTES + _MAIL_TAG) * 4 // 3
+_MAIL_RAW: Final = _MAIL.size + _TAG[Kind.MAIL]
+_MAIL_LETTERS: Final = _MAIL_RAW * 4 // 3
 _LOCAL_TAG: Final = 10  # base32 turns 35 bytes into 56 characters without padding: `u+` and 56 stay under 64
 
 
@@ -177,7 +174,6 @@ class Links:
     base_url: str
     tracking_url: str
     _hashers: dict[tuple[Kind, int], blake2b] = field(init=False, repr=False, compare=False)
-    _mail_hashers: dict[int, blake2b] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         numbers = [key.number for key in self.keys]
@@ -188,8 +184,6 @@ class Links:
                 raise ValueError(f"{url!r} is not an http(s) address without a trailing slash")
         hashers = {(kind, key.number): _hasher(kind, key) for kind in Kind for key in self.keys}
         object.__setattr__(self, "_hashers", hashers)
-        mail_hashers = {key.number: hashers[Kind.MAIL, key.number] for key in self.keys}
-        object.__setattr__(self, "_mail_hashers", mail_hashers)
 
     # Mails: one token for all links of one mail.
 
@@ -227,21 +221,14 @@ class Links:
 
     def read_mail(self, token: str) -> MailRef | None:
         """The mail of a click or an open. Written out, for every click goes through here."""
-        if len(token) != _MAIL_LETTERS or not token.isascii():
-            return None
-        try:  # whole groups of four letters: there is one spelling only
-            raw = a2b_base64(token.encode().translate(_FROM_URL), strict_mode=True)
-        except binascii.Error:
-            return None
-        base = self._mail_hashers.get(raw[0])
-        if base is None:
+        raw = _unspell(token, longest=_MAIL_LETTERS)
+        if raw is None or len(raw) != _MAIL_RAW or (base := self._hashers.get((Kind.MAIL, raw[0]))) is None:
             return None
         hasher = base.copy()
-        hasher.update(raw[:_MAIL_BYTES])
-        if not compare_digest(hasher.digest()[:_MAIL_TAG], raw[_MAIL_BYTES:]):
+        hasher.update(raw[: _MAIL.size])
+        if not hmac.compare_digest(hasher.digest()[: _TAG[Kind.MAIL]], raw[_MAIL.size :]):
             return None
-        _, message, version = _MAIL.unpack_from(raw)
-        return MailRef(message, version)
+        return MailRef(*_MAIL.unpack_from(raw)[1:])
 
     def read_view(self, token: str) -> MailRef | None:
         return self._read_mail(Kind.VIEW, token)
@@ -431,8 +418,7 @@ class Links:
         body = self._open(kind, token)
         if body is None or len(body) != _MAIL.size:
             return None
-        _, message, version = _MAIL.unpack(body)
-        return MailRef(message, version)
+        return MailRef(*_MAIL.unpack(body)[1:])
 
     def _person(self, kind: Kind, person: bytes, message: int) -> str:
         return _spell(self._seal(kind, _PERSON.pack(self.keys[0].number, _sixteen(person), message)))

@@ -13,9 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
+from app.actions.limits import Limits
 from app.actions.shelf import Shelf
 from app.core.instants import Instant, Span
 from app.links import Key, Links
@@ -26,6 +27,10 @@ from app.world import World
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
+
+    from app.web.beacon import BeaconParts
+    from app.web.edge import EdgeParts
+    from app.web.edge_rsgi import AsyncEdge
 
 
 EXAMPLES = Path(__file__).parents[1]
@@ -86,29 +91,71 @@ class DemoClock:
         return self.wall() + self._offset
 
 
-def create_app(world: World) -> WSGIApplication:
-    """The web side of one process: the tracking edge in front of the pages."""
+def create_app(world: World, limits: Limits | None = None) -> WSGIApplication:
+    """The web side of one process as a plain WSGI callable: the edge and the beacon in front of the pages."""
+    from app.web.beacon import Beacon
+    from app.web.edge import Edge
+
+    front = _front(world, limits)
+    return Edge(front.edge, Beacon(front.beacon, front.pages))
+
+
+def create_server(world: World, limits: Limits | None = None) -> AsyncEdge:
+    """The same for the server that `parvar run` starts: redirects hold no thread, pages have threads of their own."""
+    from app.web.beacon import Tellings
+    from app.web.edge import SPOOL_FAULT
+    from app.web.edge_rsgi import AsyncEdge
+    from app.web.rsgi import Behind
+
+    front = _front(world, limits)
+    behind = Behind(front.pages, world.settings.web_threads, SPOOL_FAULT)
+    return AsyncEdge(front.edge, Tellings(front.beacon), behind)
+
+
+class _Front(NamedTuple):
+    """What stands in front of the pages, and the pages."""
+
+    edge: EdgeParts
+    beacon: BeaconParts
+    pages: WSGIApplication
+
+
+def _front(world: World, limits: Limits | None) -> _Front:
     from app.disk.linkfiles import Destinations
     from app.disk.networks import NetworkLists, Networks
     from app.disk.spool import Spool
     from app.web.application import create_app as create_pages
-    from app.web.beacon import Beacon, BeaconParts, Origins
-    from app.web.edge import Edge, EdgeParts
+    from app.web.beacon import BeaconParts, Origins
+    from app.web.edge import EdgeParts
     from app.web.parts import Parts
 
-    settings = world.settings
+    settings, new_id = world.settings, DrawnIds()
     lists = NetworkLists(settings.data / "networks", world.wall)
     networks = Networks(derived(settings.secret, "networks"), settings.trusted_proxies, lists)
     spool = Spool(settings.data / "spool", world.new_id())
     shelf = Shelf(world.secret)
     magnets = (settings.data / "magnets", settings.campaigns / "magnets", EXAMPLES / "campaigns" / "magnets")
-    pages = create_pages(Parts(world, shelf, networks, spool, magnets=magnets))
+    pages = create_pages(Parts(world, shelf, networks, spool, limits or Limits(), magnets))
     destinations = Destinations(settings.data / "links", lambda version: _targets(world, version), world.wall)
     origins = Origins(lambda: _origins(world, shelf), world.wall)
-    parts = EdgeParts(
-        world.links, spool, destinations, networks, _site_url(world, shelf), world.wall, world.new_id, origins
-    )
-    return Edge(parts, Beacon(BeaconParts(spool, networks, origins, world.wall, world.new_id), pages))
+    site = _site_url(world, shelf)
+    edge = EdgeParts(world.links, spool, destinations, networks, site, world.wall, new_id, origins)
+    return _Front(edge, BeaconParts(spool, networks, origins, world.wall, new_id), pages)
+
+
+class DrawnIds:
+    """Random ids of 16 bytes, 256 drawn at once: one question to the system for many facts. Made after the fork."""
+
+    def __init__(self) -> None:
+        self._ids: list[bytes] = []
+
+    def __call__(self) -> bytes:
+        while True:
+            try:
+                return self._ids.pop()
+            except IndexError:
+                drawn = secrets.token_bytes(16 * 256)
+                self._ids.extend(drawn[start : start + 16] for start in range(0, len(drawn), 16))
 
 
 def _origins(world: World, shelf: Shelf) -> set[str]:
@@ -135,9 +182,9 @@ def _site_url(world: World, shelf: Shelf) -> str:
     return shelved.book.site.url if shelved else world.settings.base_url
 
 
-def serve() -> WSGIApplication:
+def serve() -> AsyncEdge:
     """What the web server's processes load: everything from the environment."""
-    return create_app(build_world(settings_from_environment()))
+    return create_server(build_world(settings_from_environment()))
 
 
 def today() -> date:

@@ -121,7 +121,7 @@ def _kept_secret(data: Path) -> str:
 def web() -> None:
     """Run web processes only."""
     settings = settings_or_exit()
-    _serve("app.main:serve", settings.host, settings.port, settings)
+    _serve("app.main:serve", settings.port, settings, is_plain=False)
 
 
 @click.command()
@@ -129,21 +129,23 @@ def web() -> None:
 def shop(port: int) -> None:
     """Run the demo's shop: a site of its own on another port, into which the box is embedded."""
     settings = settings_or_exit()
-    _serve("app.web.shop:serve", settings.host, port, settings)
+    _serve("app.web.shop:serve", port, settings, is_plain=True)
 
 
-def _serve(target: str, host: str, port: int, settings: Settings) -> None:
+def _serve(target: str, port: int, settings: Settings, *, is_plain: bool) -> None:
+    """A plain application is WSGI; else RSGI, whose pages have threads of their own."""
     from granian.constants import Interfaces
     from granian.log import LogLevels
     from granian.server import Server
 
     Server(
         target,
-        address=host,
+        address=settings.host,
         port=port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.WSGI if is_plain else Interfaces.RSGI,
         workers=settings.web_processes,
-        blocking_threads=settings.web_threads,
+        blocking_threads=settings.web_threads if is_plain else 1,
+        websockets=False,
         factory=True,
         respawn_failed_workers=True,
         log_level=LogLevels.error,

@@ -47,8 +47,10 @@ class MailKnown:
     is_service: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Book:
+    """One book is equal to itself only: what is worked out from it is kept beside it (core/index)."""
+
     site: Site
     ladder: Ladder
     rules: Rules

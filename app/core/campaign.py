@@ -425,6 +425,8 @@ class Campaign:
     """Set by `sealed`: the mails this campaign sends to the subscriber."""
     asks: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
     """Set by `sealed`: ids of steps that go on after their mail is handed over, because they wait for an answer."""
+    spots: dict[tuple[str, object], object] = field(default_factory=dict, init=False, compare=False, repr=False)
+    """What nurture/places found for (sequence, cursor): many people stand at few places."""
 
     def sequence_for(self, stage: str) -> str | None:
         """The name of the sequence for a stage: its own, else `any`, else none."""

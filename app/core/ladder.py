@@ -6,7 +6,7 @@ Must not enter anybody anywhere: campaigns watch the stage, the ladder does not 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from app.core.book import Book
@@ -15,6 +15,7 @@ from app.core.conditions.tree import Name
 from app.core.conditions.view import View
 from app.core.engagement import earns, score
 from app.core.facts import Fact, FactKind, FactLog
+from app.core.index import index_of
 from app.core.instants import DAY, Instant
 from app.core.person import StageChange
 from app.core.replacing import replace, swift
@@ -36,34 +37,25 @@ def climb(book: Book, subscriber: Subscriber, facts: FactLog, news: tuple[Fact, 
     subscriber = _timed(book, subscriber, facts, now)
     climbed = _moved(book, subscriber, facts, news, now)
     subscriber = _labelled(book, climbed.subscriber, facts, now)
-    return replace(climbed, subscriber=replace(subscriber, ladder_digest=book.ladder_digest))
+    if subscriber.ladder_digest != book.ladder_digest:
+        subscriber = replace(subscriber, ladder_digest=book.ladder_digest)
+    return Climbed(subscriber, climbed.change)
 
 
 def earliest_of(instants: Iterable[Instant | None]) -> Instant | None:
     return min((at for at in instants if at is not None), default=None)
 
 
-def standing_rules(ladder: Ladder, stage: str) -> Iterator[Condition]:
-    """What time alone may change at this stage: every higher rise with its fall, the own fall, labels."""
-    index = max(0, ladder.index(stage))
-    for rung in ladder.stages[index:]:
-        if rung.rise and rung.key != stage:
-            yield rung.rise
-        if rung.fall:
-            yield rung.fall
-    yield from (condition for _, condition in ladder.kinds)
-    yield from ladder.segments.values()
-
-
 # ── Timers ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _timed(book: Book, subscriber: Subscriber, facts: FactLog, now: Instant) -> Subscriber:
+    timed = index_of(book).timed
+    if not timed:
+        return subscriber
     known = dict(subscriber.timers)
     not_before = _since_last_look(book, subscriber, now)
-    for condition in _all_rules(book.ladder):
-        if not condition.names().timers:
-            continue
+    for condition in timed:
         for digest, since in timers(condition, View(subscriber, facts, now, book.rules), not_before).items():
             if since is None:
                 known.pop(digest, None)
@@ -76,13 +68,6 @@ def _since_last_look(book: Book, subscriber: Subscriber, now: Instant) -> Instan
     """A look that comes late makes good what it missed; a rule that is new counts from now."""
     is_new = subscriber.ladder_digest != book.ladder_digest or subscriber.looked_at is None
     return now if is_new or subscriber.looked_at is None else subscriber.looked_at
-
-
-def _all_rules(ladder: Ladder) -> Iterator[Condition]:
-    for stage in ladder.stages:
-        yield from (rule for rule in (stage.rise, stage.fall) if rule)
-    yield from (condition for _, condition in ladder.kinds)
-    yield from ladder.segments.values()
 
 
 # ── Stage ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -158,7 +143,9 @@ def _labelled(book: Book, subscriber: Subscriber, facts: FactLog, now: Instant) 
     fit = sum(rule.points for rule in book.ladder.fit if evaluate(rule.when, view) is True)
     if kind != subscriber.kind or fit != subscriber.fit:
         subscriber = replace(subscriber, kind=kind, fit=fit)
-    segments = _segments(book, View(subscriber, facts, now, book.rules))
+    if book.ladder.segments and subscriber is not view.subscriber:
+        view = View(subscriber, facts, now, book.rules)
+    segments = _segments(book, view)
     return subscriber if segments == subscriber.segments else replace(subscriber, segments=segments)
 
 

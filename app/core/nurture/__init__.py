@@ -7,12 +7,12 @@ Must not know where people are kept or how mail leaves.
 from __future__ import annotations
 
 from app.core.book import Book
-from app.core.campaign import ON_GOAL, ByChange
+from app.core.campaign import ON_GOAL
 from app.core.conditions import first_change
 from app.core.engagement import award, credited, landmark_of, rebased
 from app.core.facts import Fact
 from app.core.instants import Instant
-from app.core.ladder import climb, earliest_of, standing_rules
+from app.core.ladder import climb, earliest_of
 from app.core.learning import learn
 from app.core.nurture.before import as_it_was
 from app.core.nurture.dates import next_round
@@ -165,10 +165,9 @@ def _look_again(desk: Desk) -> Instant | None:
     """The earliest instant at which the ladder, an entry or a personal pause changes by time alone."""
     paused = desk.subscriber.paused_until
     ends_at = paused if paused is not None and paused > desk.now else None
-    entries = [entry for campaign in desk.book.campaigns.values() for entry in campaign.entries]
-    rules = [entry.rule.when for entry in entries if isinstance(entry.rule, ByChange)]
-    changes_at = first_change((*standing_rules(desk.book.ladder, desk.subscriber.stage), *rules), desk.view())
-    rounds = (next_round(desk, entry, desk.now + 1) for entry in entries)
+    lapsing = desk.index.lapsing
+    changes_at = first_change(lapsing.get(desk.subscriber.stage, lapsing[""]), desk.view())
+    rounds = [next_round(desk, each.entry, desk.now + 1) for each in desk.index.by_date]
     return earliest_of((changes_at, ends_at, *(found.at for found in rounds if found)))
 
 

@@ -5,15 +5,15 @@ Owns the working state of one call of `advance`. Lives for that call only; nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
 from app.core.book import Book
 from app.core.campaign import Campaign
-from app.core.conditions import Condition, evaluate
+from app.core.conditions import Condition
 from app.core.conditions.view import EVER, Scope, View
 from app.core.facts import FactLog, RunKey
+from app.core.index import index_of
 from app.core.instants import Instant
 from app.core.person import (
     RECALLABLE_STATES,
@@ -40,6 +40,7 @@ from app.core.windows import Zone, zone_of
 
 _T = TypeVar("_T")
 _NO_CURSOR = Cursor()
+_NEVER_LEFT = (None, None, None, -1)
 
 
 @swift
@@ -74,12 +75,22 @@ class Desk:
 
     def __init__(self, book: Book, person: Person, now: Instant) -> None:
         self.book = book
+        self.index = index_of(book)
         self.now = now
         self.before = person
         self.subscriber: Subscriber = person.subscriber
         self.facts: FactLog = person.facts
         self.runs: dict[RunKey, Run] = {run.key: run for run in person.runs}
         self.messages: dict[MessageKey, Message] = {message.key: message for message in person.messages}
+        self.edition = 0
+        """Grows with every message written."""
+        self._of_run: dict[RunKey, list[MessageKey]] | None = None
+        self._live: list[Run] | None = None
+        self._pairs: list[tuple[Run, Campaign]] | None = None
+        self._settled: dict[RunKey, tuple[int, str]] = {}
+        """Run → the edition and version its steps were last settled under."""
+        self._left: dict[RunKey, tuple[Run | None, Subscriber | None, FactLog | None, int]] = {}
+        """Run → how it was left when last walked, and what it looked at."""
         self.candidates = list(person.candidates)
         self.past = list(person.past)
         self.buckets = dict(person.buckets)
@@ -99,9 +110,22 @@ class Desk:
         return self.book.version(run.key.campaign, run.version)
 
     def live_runs(self) -> list[Run]:
-        """Live runs in the order they are decided: priority, then who came first."""
-        live = [run for run in self.runs.values() if run.state is not RunState.ENDED]
-        return live if len(live) < 2 else sorted(live, key=lambda run: (-run.rank, run.entered_at, run.key))
+        """Live runs in the order they are decided: priority, then who came first. A new list after each change."""
+        if self._live is None:
+            live = [run for run in self.runs.values() if run.state is not RunState.ENDED]
+            self._live = live if len(live) < 2 else sorted(live, key=_in_order)
+        return self._live
+
+    def is_as_listed(self, pairs: list[tuple[Run, Campaign]]) -> bool:
+        """Whether no run was put since these were listed."""
+        return self._pairs is pairs
+
+    def live_pairs(self) -> list[tuple[Run, Campaign]]:
+        """Live runs with the version they follow, in that order."""
+        if self._pairs is None:
+            pairs = [(run, self.campaign(run)) for run in self.live_runs()]
+            self._pairs = [(run, campaign) for run, campaign in pairs if campaign is not None]
+        return self._pairs
 
     def view(self, scope: Scope = EVER) -> View:
         return View(self.subscriber, self.facts, self.now, self.book.rules, scope)
@@ -111,10 +135,29 @@ class Desk:
 
     def holds(self, condition: Condition, scope: Scope = EVER) -> bool:
         """Whether a condition is true; false and unknown are both no."""
-        return evaluate(condition, self.view(scope)) is True
+        return condition.ask(self.view(scope)) is True
 
-    def messages_of(self, key: RunKey) -> Iterator[Message]:
-        return (message for message in list(self.messages.values()) if message.key.run == key)
+    def messages_of(self, key: RunKey) -> list[Message]:
+        if self._of_run is None:
+            self._of_run = {}
+            for each in self.messages:
+                if each.run is not None:
+                    self._of_run.setdefault(each.run, []).append(each)
+        keys = self._of_run.get(key)
+        return [self.messages[each] for each in keys] if keys else []
+
+    def is_untouched(self, run: Run) -> bool:
+        """Whether this very run was brought to the desk."""
+        return any(run is each for each in self.before.runs)
+
+    def was_left(self, run: Run) -> bool:
+        """Whether the run was walked to a standstill here, and nothing that a step can look at changed since."""
+        left, subscriber, facts, edition = self._left.get(run.key, _NEVER_LEFT)
+        is_same = left is run and subscriber is self.subscriber and facts is self.facts
+        return is_same and edition == self.edition
+
+    def leave(self, run: Run) -> None:
+        self._left[run.key] = run, self.subscriber, self.facts, self.edition
 
     # ── Writing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -123,13 +166,24 @@ class Desk:
         self.decisions.append(Decision(self.now, code, run.key if run else None, step, seen))
 
     def put(self, run: Run) -> Run:
-        self.runs[run.key] = run
+        if self.runs.get(run.key) is not run:
+            self.runs[run.key] = run
+            self._live = self._pairs = None
         return run
+
+    def write(self, message: Message) -> None:
+        """Write a message, or what became of it."""
+        key = message.key
+        if key.run is not None and self._of_run is not None and key not in self.messages:
+            self._of_run.setdefault(key.run, []).append(key)
+        self.messages[key] = message
+        self.edition += 1
 
     def stand(self, run: Run, state: RunState, reason: Code, due_at: Instant | None, **seen: str | int | None) -> Run:
         """Let a run stand still for a reason; the decision is written only when the reason is another than before."""
-        if run.reason != reason or run.state is not state:
-            self.note(reason, run, self.step_of(run), **seen)
+        if run.reason == reason and run.state is state:
+            return self.put(run if run.due_at == due_at else replace(run, due_at=due_at))
+        self.note(reason, run, self.step_of(run), **seen)
         return self.put(replace(run, state=state, reason=reason, due_at=due_at))
 
     def step_of(self, run: Run) -> str:
@@ -151,11 +205,14 @@ class Desk:
         """Take back this run's marketing mails that are still ours; service mail stays, erasure takes that too."""
         for message in self.messages_of(run.key):
             if message.state in RECALLABLE_STATES and message.mail_class is MailClass.MARKETING:
-                self.messages[message.key] = replace(message, state=MessageState.WITHDRAWN, reason=why)
+                self.write(replace(message, state=MessageState.WITHDRAWN, reason=why))
                 self.note(Code.WITHDRAWN, run, message.key.step, because=why)
 
     def settle_steps(self, run: Run) -> Run:
         """Mark the steps whose mails were handed over, refused or skipped, wherever the run stands by now."""
+        if self._settled.get(run.key) == (self.edition, run.version):
+            return run
+        self._settled[run.key] = self.edition, run.version
         campaign = self.campaign(run)
         asks = campaign.asks if campaign else frozenset()
         for message in self.messages_of(run.key):
@@ -178,6 +235,10 @@ class Desk:
         )
         lists = tuple(self.decisions), tuple(self.stage_changes), tuple(self.webhook_calls)
         return Advance(person, *lists, look_again_at, calm)
+
+
+def _in_order(run: Run) -> tuple[int, Instant, RunKey]:
+    return -run.rank, run.entered_at, run.key
 
 
 FINISHES = {

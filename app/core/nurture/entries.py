@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from app.core.book import Standing
-from app.core.campaign import Again, ByBox, ByChange, ByEvent, Campaign, Entry, Once, Send
+from app.core.campaign import Again, ByBox, Campaign, Entry, Once, Send
 from app.core.conditions import evaluate
 from app.core.conditions.view import Scope, View
 from app.core.consent import may_be_mailed
@@ -32,6 +32,7 @@ _EVENTS = {
     FactKind.VISITED: "visit",
     FactKind.ANSWERED: "answer",
 }
+_FOR_BOXES = frozenset({FactKind.SIGNED_UP, FactKind.CONFIRMED})
 _OPEN_FOR_ENTRY = {Standing.LIVE, Standing.PAUSED}
 
 
@@ -65,14 +66,14 @@ def enter_by_facts(desk: Desk, news: tuple[Fact, ...]) -> None:
 
 def enter_by_date(desk: Desk) -> None:
     """Yearly days and broadcasts whose instant has come since this person was last looked at."""
-    for campaign in desk.book.campaigns.values():
-        for entry in campaign.entries:
-            found = due_round(desk, campaign, entry)
-            if found:
-                rule = entry.rule
-                who_holds = not isinstance(rule, Once) or rule.who is None or desk.holds(rule.who)
-                if who_holds:
-                    try_to_enter(desk, Wish(campaign, entry.again, found.key, found.at, where=entry))
+    for each in desk.index.by_date:
+        campaign, entry = each.campaign, each.entry
+        found = due_round(desk, campaign, entry)
+        if found:
+            rule = entry.rule
+            who_holds = not isinstance(rule, Once) or rule.who is None or desk.holds(rule.who)
+            if who_holds:
+                try_to_enter(desk, Wish(campaign, entry.again, found.key, found.at, where=entry))
 
 
 def enter_by_change(desk: Desk, before: Person, is_quiet: bool) -> None:
@@ -81,13 +82,12 @@ def enter_by_change(desk: Desk, before: Person, is_quiet: bool) -> None:
         return
     looked_at = before.subscriber.looked_at
     then = None if looked_at is None else View(before.subscriber, before.facts, looked_at, desk.book.rules)
-    for campaign in desk.book.campaigns.values():
-        for entry in campaign.entries:
-            if not isinstance(entry.rule, ByChange) or not desk.holds(entry.rule.when):
-                continue
-            was_true = then is not None and evaluate(entry.rule.when, then) is True
-            if not was_true and campaign.key not in desk.started:
-                try_to_enter(desk, Wish(campaign, entry.again, "", desk.now, where=entry))
+    for each in desk.index.by_change:
+        if not desk.holds(each.when):
+            continue
+        was_true = then is not None and evaluate(each.when, then) is True
+        if not was_true and each.campaign.key not in desk.started:
+            try_to_enter(desk, Wish(each.campaign, each.entry.again, "", desk.now, where=each.entry))
 
 
 def enter_from_step(desk: Desk, run: Run, key: str) -> bool:
@@ -104,18 +104,17 @@ def enter_from_step(desk: Desk, run: Run, key: str) -> bool:
 
 def wishes_of(desk: Desk, fact: Fact) -> Iterator[tuple[int, Wish]]:
     """The entries a fact asks for: (number of the entry in its campaign, wish)."""
-    for campaign in desk.book.campaigns.values():
-        for number, entry in enumerate(campaign.entries):
-            match entry.rule:
-                case ByBox(box):
-                    if _completes(desk, fact, box):
-                        yield number, Wish(campaign, entry.again, "", fact.at, fact.fields, entry)
-                case ByEvent(event):
-                    if event == (fact.name if fact.kind is FactKind.EVENT else _EVENTS.get(fact.kind)):
-                        key = str(fact.fields.get(entry.again.each, "")) if entry.again.each else ""
-                        yield number, Wish(campaign, entry.again, key, fact.at, fact.fields, entry)
-                case _:
-                    pass
+    if fact.kind in _FOR_BOXES:
+        for each in desk.index.by_box:
+            rule, entry = each.entry.rule, each.entry
+            if isinstance(rule, ByBox) and _completes(desk, fact, rule.box):
+                yield each.number, Wish(each.campaign, entry.again, "", fact.at, fact.fields, entry)
+        return
+    event = fact.name if fact.kind is FactKind.EVENT else _EVENTS.get(fact.kind, "")
+    for each in desk.index.by_event.get(event, ()):
+        again = each.entry.again
+        key = str(fact.fields.get(again.each, "")) if again.each else ""
+        yield each.number, Wish(each.campaign, again, key, fact.at, fact.fields, each.entry)
 
 
 def _completes(desk: Desk, fact: Fact, box: str) -> bool:
@@ -209,7 +208,7 @@ def _refused_again(desk: Desk, wish: Wish, live: Run | None) -> Code | None:
 
 def _refused_by_state(desk: Desk, wish: Wish) -> Code | None:
     campaign = wish.campaign
-    if desk.book.standing(campaign.key) not in _OPEN_FOR_ENTRY or not _is_open(wish):
+    if desk.index.standing(campaign.key) not in _OPEN_FOR_ENTRY or not _is_open(wish):
         return Code.ENTRY_CLOSED
     if not may_be_mailed(desk.subscriber) and not _asked_for_service(desk, wish):
         return Code.ENTRY_NOT_ALLOWED

@@ -158,7 +158,7 @@ def _solve_again(desk: Desk, message: Message) -> None:
     run = desk.runs.get(message.key.run) if message.key.run else None
     if solved is None or solved.at > max(limit, desk.now) or solved.at > fresh:
         skipped = replace(message, state=MessageState.SKIPPED, settled_at=desk.now, reason=Code.SKIPPED_LIMIT)
-        desk.messages[message.key] = skipped
+        desk.write(skipped)
         return
-    desk.messages[message.key] = replace(message, slot_at=solved.at)
+    desk.write(replace(message, slot_at=solved.at))
     desk.note(Code.DISPLACED, run, message.key.step, slot_at=solved.at, because="; ".join(map(str, solved.because)))

@@ -84,7 +84,7 @@ def _queue(desk: Desk, run: Run, step: Send | Ask | Article, wanted: Instant, ga
     if isinstance(step, Send):
         message = replace(message, subject=step.subject, offer=step.offer)
     known = desk.messages.get(message.key)
-    desk.messages[message.key] = replace(message, id=known.id) if known else message
+    desk.write(replace(message, id=known.id) if known else message)
     code = Code.DELAYED if gate.delayed else Code.QUEUED
     desk.note(code, run, step.id, mail=step.mail, slot_at=gate.at, wanted_at=wanted, because=gate.delayed)
     desk.put(replace(run, state=RunState.WAITING, reason=Code.QUEUED, due_at=None))
@@ -94,9 +94,8 @@ def _queue(desk: Desk, run: Run, step: Send | Ask | Article, wanted: Instant, ga
 
 def post_team_mail(desk: Desk, run: Run, step: Notify) -> None:
     """A mail to our own people: at once, under no cap, quiet time or suppression of the subscriber."""
-    key = MessageKey(run.key, step.id)
-    desk.messages[key] = Message(
-        key=key,
+    posted = Message(
+        key=MessageKey(run.key, step.id),
         mail=step.mail,
         state=MessageState.QUEUED,
         mail_class=MailClass.TEAM,
@@ -105,3 +104,4 @@ def post_team_mail(desk: Desk, run: Run, step: Notify) -> None:
         rank=run.rank,
         recipient=step.to,
     )
+    desk.write(posted)

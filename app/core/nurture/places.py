@@ -50,6 +50,14 @@ Spot: TypeAlias = Standing | LeftBlock | AtEnd | Gone
 
 def look(campaign: Campaign, sequence: str, cursor: Cursor) -> Spot:
     """Where a cursor is in this version of the campaign."""
+    spots: dict[tuple[str, Cursor], Spot] = campaign.spots  # type: ignore[assignment]
+    known = spots.get((sequence, cursor))
+    if known is None:
+        known = spots[sequence, cursor] = _seen(campaign, sequence, cursor)
+    return known
+
+
+def _seen(campaign: Campaign, sequence: str, cursor: Cursor) -> Spot:
     block = _block(campaign.steps_of(sequence), cursor.blocks)
     if block is None:
         return _rehomed(campaign, sequence, cursor)

@@ -25,10 +25,11 @@ from app.core.subscriber import SubscriberState
 
 def runs_of(desk: Desk) -> Iterator[tuple[Run, Campaign]]:
     """Live runs with the version they follow, as they are at each turn of the loop."""
-    for run in desk.live_runs():
-        campaign = desk.campaign(run)
-        if campaign is not None and desk.runs[run.key].is_live:
-            yield desk.runs[run.key], campaign
+    pairs = desk.live_pairs()
+    for run, campaign in pairs:
+        current = run if desk.is_as_listed(pairs) else desk.runs[run.key]
+        if current.is_live:
+            yield current, campaign
 
 
 # ── Leaving ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -57,7 +58,7 @@ def follow_versions(desk: Desk) -> None:
     """Take runs over to the version that is live, or leave them, or end them, as the campaign's `on_edit` says."""
     for run in desk.live_runs():
         live = desk.book.campaigns.get(run.key.campaign)
-        if desk.book.standing(run.key.campaign) is Standing.STOPPED:
+        if desk.index.standing(run.key.campaign) is Standing.STOPPED:
             desk.end(run, RunResult.STOPPED, Code.ENDED)
         elif live is not None and live.digest != run.version:
             _take_over(desk, run, live)
@@ -127,7 +128,7 @@ def _resumed(desk: Desk, run: Run) -> Run:
 def _pause_cause(desk: Desk, run: Run) -> tuple[PausedBy, Code, Instant | None] | None:
     if desk.book.is_paused:
         return PausedBy.CAMPAIGN, Code.PAUSED_SITE, None
-    if desk.book.standing(run.key.campaign) in (Standing.PAUSED, Standing.DRAFT):
+    if desk.index.standing(run.key.campaign) in (Standing.PAUSED, Standing.DRAFT):
         return PausedBy.CAMPAIGN, Code.PAUSED_CAMPAIGN, None
     until = desk.subscriber.paused_until
     if until is not None and desk.now < until:
@@ -197,6 +198,8 @@ def _in_sequence(run: Run, sequence: str, now: Instant) -> Run:
 
 def settle_rivals(desk: Desk) -> None:
     """One campaign of an exclusive group holds the person; the runs of the others pause and keep what is left."""
+    if not desk.index.has_rivals:
+        return
     groups: dict[str, list[Run]] = {}
     for run, campaign in runs_of(desk):
         if campaign.exclusive:

@@ -55,8 +55,25 @@ def walk_runs(desk: Desk) -> None:
     """Move every run that may move, the highest priority first."""
     for run in desk.live_runs():
         current = desk.runs[run.key]
-        if current.state in _MOVING and not current.error:
+        if current.state in _MOVING and not current.error and not _stands_still(desk, current):
             _walk(desk, current)
+            desk.leave(desk.runs[run.key])
+
+
+def _stands_still(desk: Desk, run: Run) -> bool:
+    """Whether walking would find the run where it stands and leave it there.
+
+    It does when it was walked at this desk already and neither it nor what a step may look at changed since; and for a
+    run that rests at its end and was not touched: nothing but another version or sequence lets it go on.
+    """
+    if desk.was_left(run):
+        return True
+    if run.reason != Code.RESTS or run.rested_at is None or not desk.is_untouched(run):
+        return False
+    campaign = desk.campaign(run)
+    if campaign is None or campaign.digest != run.version or campaign.stream:
+        return False
+    return desk.now < run.rested_at + campaign.listen == run.due_at
 
 
 def _walk(desk: Desk, run: Run) -> None:

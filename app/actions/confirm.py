@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from app.actions.referrals import friend_confirmed
 from app.actions.shelf import Shelved
-from app.actions.signup import BoxTouch, counts_of, deliver
+from app.actions.signup import BoxTouch, counts_of, deliver, wanted_product
+from app.actions.stock import Waiting, wait_for
 from app.core.boxes import Box
 from app.core.facts import Fact, FactKind
 from app.core.instants import Instant
@@ -134,9 +135,15 @@ class _Confirming:
             box = self.shelved.workspace.boxes.get(key)
             if box is not None:
                 deliver(self.world, self.session, self.row, box, signup.fact_id)
+                self._note_wishes(box, [one for one in asked if one.box == key])
             touch = BoxTouch(key, signup.arms, signup.page, source_of(signup))
             counts |= counts_of(touch, "confirm", self.world.now())
         add_box_counts(self.session, counts)
+
+    def _note_wishes(self, box: Box, asked: list[signups.Signup]) -> None:
+        """Every product she asked for at this box; one that came back meanwhile is told at once."""
+        for product in sorted({wanted_product(box, one.fields) for one in asked} - {""}):
+            wait_for(self.world, self.session, self.shelved, Waiting(self.row.id, product))
 
     def _note_friend(self, asked: list[signups.Signup]) -> None:
         """Who brought her; whether she counts is seen a day later."""

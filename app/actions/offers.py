@@ -103,7 +103,7 @@ class _Preparing:
         held = store.grants(self._session, pairs)
         running = store.under_way(self._session, pairs, ids)
         running |= {pair for pair, grant in held.items() if grant.is_running}
-        asked = [each for each in asked if not self._is_over(each, held, running)]
+        asked = [each for each in asked if not self._is_over(each, held, running) and not self._is_back(each, held)]
         self._reserve([each for each in asked if _pair(each[0]) not in held])
         held = store.grants(self._session, pairs)
         ready = [each for each in asked if _pair(each[0]) in held]
@@ -129,6 +129,15 @@ class _Preparing:
         letter, offer = asked
         if is_over(self._end(letter, offer, held, running), self._now):
             self._skipped[letter.id] = "offer_ended"
+            return True
+        return False
+
+    def _is_back(self, asked: _Asked, held: Mapping[Pair, Grant]) -> bool:
+        """What was taken back is promised by no later mail."""
+        letter = asked[0]
+        grant = held.get(_pair(letter))
+        if grant is not None and grant.is_withdrawn:
+            self._skipped[letter.id] = "offer_withdrawn"
             return True
         return False
 
@@ -176,8 +185,8 @@ class _Preparing:
             self._skipped |= {letter.id: "no_code" for letter, _ in asked}
         else:
             self._held |= {letter.id for letter, _ in asked}
-        log.error("codes_empty", pool=pool.pool, offer=offer.key, waiting=len(asked))
         if store.tell_once(self._session, pool.pool, "empty", self._now):
+            log.error("codes_empty", pool=pool.pool, offer=offer.key, waiting=len(asked))
             self._tell("codes-empty", offer, pool, asked[0][0])
 
     def _warn(self, offer: Offer, pool: CodePool, asked: list[_Asked]) -> None:

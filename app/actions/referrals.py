@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.orm import Session
 
+from app.actions.shelf import Shelf, Shelved
+from app.core.campaign import ByEvent, Entry
 from app.core.facts import Fact, FactKind
 from app.core.instants import DAY, Instant, Span
 from app.core.referring import BURST_WITHIN, STAYS_FOR, Bringing, Reason, objection
@@ -18,6 +20,7 @@ from app.core.subscriber import SubscriberState
 from app.store import referrals as store
 from app.store import signups
 from app.store.events import record_facts
+from app.store.offers import withdraw_grants
 from app.store.people import SubscriberRow, find_public, lock
 from app.store.permissions import Consent, append_consent, consents, latest_consents
 from app.store.referrals import Board, Brought, ReferralRow
@@ -117,8 +120,10 @@ def _fact_id(row: ReferralRow, what: str) -> bytes:
     return hashlib.blake2b(f"{what}:{row.id}".encode(), digest_size=16, person=b"parvar friend").digest()
 
 
-def withdraw_complaints(world: World) -> int:
-    """Friends who counted and have called our mail spam since count no more. Returns how many."""
+def withdraw_complaints(world: World, shelf: Shelf) -> int:
+    """Friends who counted and have called our mail spam since count no more, and what was promised for them is taken
+    back: no later mail speaks of it, and the counter refuses its code. Returns how many.
+    """
     now = world.now()
     with world.transaction("write") as session:
         rows = store.complained(session, now - COMPLAINS_WITHIN, BATCH)
@@ -126,7 +131,20 @@ def withdraw_complaints(world: World) -> int:
         for row in rows:
             store.settle(session, row, "withdrawn", Reason.COMPLAINED.value, now)
             store.take_back(session, row.referrer_id)
+            _take_back_rewards(session, shelf.look(session), row, now)
     return len(rows)
+
+
+def _take_back_rewards(session: Session, shelved: Shelved | None, row: ReferralRow, now: Instant) -> None:
+    campaigns = shelved.book.campaigns.values() if shelved else ()
+    thanking = [each.key for each in campaigns if any(_thanks(entry) for entry in each.entries)]
+    if row.number is not None and thanking:
+        gone = withdraw_grants(session, row.referrer_id, store.rewards(session, row, thanking), now)
+        log.info("reward_withdrawn", referrer_id=row.referrer_id, number=row.number, offers=gone)
+
+
+def _thanks(entry: Entry) -> bool:
+    return isinstance(entry.rule, ByEvent) and entry.rule.event == "referral_milestone"
 
 
 # ── What the referrer sees ───────────────────────────────────────────────────────────────────────────────────────────

@@ -38,6 +38,7 @@ ASKED_WITHIN = 30 * DAY
 MOST_ASKED = 3
 """Confirmations per address within ASKED_WITHIN, reminders included."""
 RESEND_AFTER = MINUTE
+LONGEST_PRODUCT = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,12 @@ def deliver(world: World, session: Session, row: SubscriberRow, box: Box, fact_i
     mails = service_mails(session, [row.id]).get(row.id, [])
     if (promise := promised(world, box, Promisee(row.id, fact_id, mails))) is not None:
         queue_all(session, [(promise, promise.at)])
+
+
+def wanted_product(box: Box, answers: Fields) -> str:
+    """The product somebody at this box wants to be told of when it is back; "" when none was named."""
+    value = answers.get(box.waits_for, "") if box.waits_for else ""
+    return value.strip()[:LONGEST_PRODUCT] if isinstance(value, str) else ""
 
 
 @dataclass(frozen=True, slots=True)

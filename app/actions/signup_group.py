@@ -30,17 +30,18 @@ from app.actions.signup import (
     counts_of,
     promised,
     ticket,
+    wanted_product,
 )
 from app.core.boxes import OptIn, TrackingConsent
 from app.core.facts import Fact, FactKind, Fields, Value
 from app.core.instants import DAY, Instant
 from app.core.subscriber import SubscriberState
-from app.store import intake
+from app.store import intake, products
 from app.store.intake import Held, ServiceMail
 from app.store.ledgers import BoxCount, add_box_counts
 from app.store.messages import NewMessage
 from app.store.people import NewSubscriber, SubscriberRow, wake
-from app.store.permissions import Consent, address_hash, suppressed
+from app.store.permissions import Consent, address_hash
 from app.world import World
 
 
@@ -130,6 +131,8 @@ class _Due:
     forward: list[int] = field(default_factory=list)
     attributes: dict[int, Fields] = field(default_factory=dict)
     active: list[int] = field(default_factory=list)
+    wishes: list[tuple[int, str]] = field(default_factory=list)
+    """(who, the product she waits for)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +155,7 @@ class _Wave:
 
     def take(self, arrivals: Sequence[Arrival]) -> list[Accepted]:
         hashes = [address_hash(self.world.secret, one.given.address.key) for one in arrivals]
-        out = suppressed(self.session, hashes)
+        out = intake.suppressed(self.session, hashes)
         welcome = [one for one, hash_ in zip(arrivals, hashes, strict=True) if hash_ not in out]
         held = intake.hold_or_create_all(self.session, [self._new(one) for one in welcome])
         live = [(one.given, held[one.given.address.key]) for one in welcome]
@@ -240,6 +243,8 @@ class _Wave:
     def _promise(self, given: Submission, whom: Promisee) -> None:
         if (mail := promised(self.world, given.box, whom)) is not None:
             self.due.mails.append((mail, mail.at))
+        if product := wanted_product(given.box, given.answers):
+            self.due.wishes.append((whom.subscriber_id, product))
 
     def _confirm(self, given: Submission, person: Held) -> None:
         self.due.active.append(person.id)
@@ -283,6 +288,8 @@ class _Wave:
         intake.activate(session, due.active, self.now)
         intake.bring_forward(session, due.forward, self.now)
         intake.queue_all(session, due.mails)
+        for who, product in sorted(set(due.wishes)):
+            products.wish(session, who, product, "stock", self.now)
         wake(session, [person.id for person in live if not person.is_new], self.now)
 
     def _note_friends(self, live: Sequence[tuple[Submission, Held]]) -> None:

@@ -250,6 +250,7 @@ def _tell(world: World, session: Session, shelved: Shelved, product: Product, ne
     if event is None:
         return 0
     limit = MOST_TOLD if product.stock is None or news.kind == "price" else min(product.stock, MOST_TOLD)
+    limit = limit if news.most is None else min(limit, news.most)
     now = world.now()
     wishes = products.fulfil(session, news, limit, now)
     declared = {name for name, _ in event.fields} | {event.run_key}
@@ -282,6 +283,22 @@ def wish_for(world: World, person: int, product: str, kind: str = "stock") -> bo
         raise ValueError("one waits for `stock` or `price`")
     with world.transaction("write") as session:
         return products.wish(session, person, product, kind, world.now())
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Who waits for which product to be back."""
+
+    person: int
+    product: str
+
+
+def wait_for(world: World, session: Session, shelved: Shelved, who: Waiting) -> None:
+    """Note a wish within a transaction; when there are pieces already, whoever waits longest is told at once."""
+    if products.wish(session, who.person, who.product, "stock", world.now()):
+        known = products.product(session, who.product)
+        if known is not None and known.stock:
+            _tell(world, session, shelved, known, News(known.key, "stock", most=1))
 
 
 def set_sold_elsewhere(world: World, offer: str, sold: int) -> None:

@@ -135,6 +135,8 @@ class Box:
     thanks: Text = NO_TEXT
     fields: tuple[BoxField, ...] = (BoxField(EMAIL_FIELD, is_required=True),)
     tracking_consent: TrackingConsent = TrackingConsent.NONE
+    waits_for: str = ""
+    """The attribute whose answer names the product she wants to be told of when it is back; empty for other boxes."""
     opt_in: OptIn = OptIn.DOUBLE
     reminders: tuple[Span, ...] = ()
     magnet: Magnet | None = None

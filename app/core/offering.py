@@ -69,26 +69,34 @@ class Redeemed(StrEnum):
     LATE = "late"  # used after its end
     STRANGER = "stranger"  # used by another person than it was given to
     NOT_GIVEN = "not_given"  # in a pool, but never handed out
+    WITHDRAWN = "withdrawn"  # what it thanked for turned out to be none
     UNKNOWN = "unknown"  # no code of ours
 
 
 @dataclass(frozen=True, slots=True)
 class Handed:
-    """What is known of a code that was handed out. `orders` are those it was used for, as far as they were good."""
+    """What is known of a code that was handed out. `orders` are those it was used for, as far as they were good.
 
-    subscriber_id: int
+    `subscriber_id` is None when its holder was erased: the code is hers still, and nobody can be told apart from her.
+    """
+
+    subscriber_id: int | None
     ends_at: Instant | None
     orders: frozenset[str]
     is_shared: bool = False
+    is_withdrawn: bool = False
 
 
 def judge(handed: Handed, buyer: int | None, order_id: str, at: Instant) -> Redeemed:
     """A redemption of a code by a buyer (None: not known to us) for an order. A shared code may be used by many."""
     if not handed.is_shared and handed.orders - {order_id}:
         return Redeemed.AGAIN
+    if handed.is_withdrawn:
+        return Redeemed.WITHDRAWN
     if is_over(handed.ends_at, at):
         return Redeemed.LATE
-    if not handed.is_shared and buyer is not None and buyer != handed.subscriber_id:
+    holder = handed.subscriber_id
+    if not handed.is_shared and buyer is not None and holder is not None and buyer != holder:
         return Redeemed.STRANGER
     return Redeemed.GOOD
 

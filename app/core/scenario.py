@@ -110,6 +110,8 @@ class Buy:
     order_id: str = ""
     products: tuple[str, ...] = ()
     fields: Fields = field(default_factory=lambda: NO_FIELDS)
+    code: str = ""
+    """At the counter she shows her code of this offer."""
     place: Place = _place()
 
 
@@ -165,9 +167,10 @@ class ResumeMails:
 
 @dataclass(frozen=True, slots=True)
 class Complain:
-    """She marks a mail as spam; the latest when `mail` is empty."""
+    """She marks a mail as spam; the latest when `mail` is empty. `friend`: the latest friend she brought does."""
 
     mail: str = ""
+    is_friend: bool = False
     place: Place = _place()
 
 
@@ -213,6 +216,36 @@ class Outage:
     """The engine is down for so long; facts of the story keep coming in afterwards."""
 
     span: Span
+    place: Place = _place()
+
+
+@dataclass(frozen=True, slots=True)
+class FillPool:
+    """A pool has so many codes left from now on: others have gone, or new ones were imported."""
+
+    pool: str
+    left: int
+    place: Place = _place()
+
+
+@dataclass(frozen=True, slots=True)
+class SellElsewhere:
+    """So many places of an offer with `seats` went through other channels, in all."""
+
+    offer: str
+    count: int
+    place: Place = _place()
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """The shop tells of a product: how many there are, and what it costs in the currency's smallest unit."""
+
+    product: str
+    count: int | None = None
+    price: int | None = None
+    name: str = ""
+    url: str = ""
     place: Place = _place()
 
 
@@ -274,6 +307,12 @@ class Expect:
     notified: str = ""
     held: ExpectHeld | None = None
     is_nothing: bool = False
+    code: str = ""
+    """What the code shown with the last order turned out to be (see `core.offering.Redeemed`)."""
+    open_offer: str = ""
+    """The links and the countdown of the last mail with this offer lead to it, and its end is still to come."""
+    ended_offer: str = ""
+    """They lead past its end."""
     by: Span | Moment | None = None
     at: Moment | None = None
     place: Place = _place()
@@ -302,6 +341,9 @@ Line: TypeAlias = (
     | Tag
     | Deploy
     | Outage
+    | FillPool
+    | SellElsewhere
+    | Stock
     | Expect
 )
 

@@ -6,11 +6,25 @@ conditional UPDATE under a unique key, so that two workers can never give the sa
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, String, case, func, or_, select, tuple_, update
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ForeignKey,
+    Index,
+    Integer,
+    Select,
+    String,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.core.instants import Instant
@@ -32,6 +46,9 @@ class CodeRow(Base):
     text_key: Mapped[str] = mapped_column(String(64), unique=True)
     """As it is compared. Unique over all pools: at the counter a code must mean one thing."""
     taken_at: Mapped[int | None] = mapped_column(BigInteger)
+    offer: Mapped[str] = mapped_column(String(64), default="")
+    """Written when its holder is erased, with the end: what the counter has to know, and nobody's name."""
+    ends_at: Mapped[int | None] = mapped_column(BigInteger)
 
 
 partial_index("ix_code_free", CodeRow.pool, CodeRow.id, where=CodeRow.taken_at.is_(None))
@@ -51,27 +68,35 @@ class GrantRow(Base):
     given_at: Mapped[At]
     is_running: Mapped[bool] = mapped_column(Boolean, default=False)
     """Whether a mail with it has left: from then on its end stands."""
+    withdrawn_at: Mapped[int | None] = mapped_column(BigInteger)
+    """Taken back: no later mail promises it, and the counter refuses it."""
 
     __table_args__ = (Index("ix_offer_grant_offer", "offer"),)
 
 
 class PoolRow(Base):
-    """What was said about a pool: told low, or empty since."""
+    """A pool in kept numbers, and what was said about it: told low, or empty since."""
 
     __tablename__ = "pool"
 
     pool: Mapped[str] = mapped_column(String(64), primary_key=True)
     low_at: Mapped[int | None] = mapped_column(BigInteger)
     empty_at: Mapped[int | None] = mapped_column(BigInteger)
+    total: Mapped[int] = mapped_column(Integer, default=0)
+    taken: Mapped[int] = mapped_column(Integer, default=0)
 
 
 class OfferStockRow(Base):
-    """How much of an offer's stock went elsewhere; also the row that sellers of the last seats queue up for."""
+    """How many were ever given an offer, and how much of its stock went elsewhere.
+
+    Also the row that sellers of the last seats queue up for. A seat once given stays given: an erased person's too.
+    """
 
     __tablename__ = "offer_stock"
 
     offer: Mapped[str] = mapped_column(String(64), primary_key=True)
     sold_elsewhere: Mapped[int] = mapped_column(Integer, default=0)
+    given: Mapped[int] = mapped_column(Integer, default=0)
 
 
 class RedemptionRow(Base):
@@ -90,6 +115,14 @@ class RedemptionRow(Base):
     __table_args__ = (Index("ix_redemption_code", "code_key"), Index("ix_redemption_offer", "offer", "verdict"))
 
 
+partial_index(
+    "ix_redemption_misused",
+    RedemptionRow.at,
+    RedemptionRow.order_id,
+    where=RedemptionRow.verdict != "good",
+)
+
+
 _CODE, _GRANT, _MESSAGE, _END = map(table_of, (CodeRow, GrantRow, MessageRow, OfferEndRow))
 Pair: TypeAlias = tuple[int, str]
 """(subscriber id, offer key)"""
@@ -105,7 +138,18 @@ def add_codes(session: Session, pool: str, codes: Sequence[str]) -> list[str]:
     if not rows:
         return []
     statement = upsert(session, CodeRow).on_conflict_do_nothing(index_elements=["text_key"])
-    return list(session.connection().scalars(statement.returning(_CODE.c.text), list(rows.values())))
+    new = list(session.connection().scalars(statement.returning(_CODE.c.text), list(rows.values())))
+    _count_pool(session, pool, total=len(new))
+    return new
+
+
+def _count_pool(session: Session, pool: str, *, total: int = 0, taken: int = 0) -> None:
+    """Keep a pool's numbers in the transaction that changes them."""
+    if not total and not taken:
+        return
+    statement = upsert(session, PoolRow).values(pool=pool, total=total, taken=taken)
+    more = {"total": PoolRow.total + total, "taken": PoolRow.taken + taken}
+    session.execute(statement.on_conflict_do_update(index_elements=["pool"], set_=more))
 
 
 def forget_warnings(session: Session, pool: str) -> None:
@@ -129,17 +173,19 @@ class Pool:
     free: int
     redeemed: int = 0
     empty_at: Instant | None = None
+    """Since when mails have waited for its codes."""
+    low_at: Instant | None = None
+    """When its owner was told that it runs low."""
 
 
 def pools(session: Session) -> list[Pool]:
     """Every pool that has or had codes, by name."""
-    free = func.sum(case((_CODE.c.taken_at.is_(None), 1), else_=0))
-    rows = session.execute(select(_CODE.c.pool, func.count(), free).group_by(_CODE.c.pool).order_by(_CODE.c.pool))
     used = _redeemed_by_pool(session)
-    empty = {row.pool: row.empty_at for row in session.scalars(select(PoolRow))}
-    found = {pool: Pool(pool, total, int(spare), used.get(pool, 0), empty.get(pool)) for pool, total, spare in rows}
-    missing = {pool: Pool(pool, 0, 0, 0, at) for pool, at in empty.items() if pool not in found}
-    return [each for _, each in sorted((found | missing).items())]
+    rows = session.execute(select(table_of(PoolRow)).order_by(PoolRow.pool))
+    return [
+        Pool(row.pool, row.total, row.total - row.taken, used.get(row.pool, 0), row.empty_at, row.low_at)
+        for row in rows
+    ]
 
 
 def _redeemed_by_pool(session: Session) -> dict[str, int]:
@@ -175,6 +221,7 @@ class Grant:
     code: str
     is_running: bool
     ends_at: Instant | None
+    is_withdrawn: bool = False
 
 
 def grants(session: Session, pairs: Iterable[Pair]) -> dict[Pair, Grant]:
@@ -185,6 +232,7 @@ def grants(session: Session, pairs: Iterable[Pair]) -> dict[Pair, Grant]:
     same = (_END.c.subscriber_id == _GRANT.c.subscriber_id) & (_END.c.offer == _GRANT.c.offer)
     rows = session.execute(
         select(_GRANT.c.subscriber_id, _GRANT.c.offer, _GRANT.c.code, _GRANT.c.is_running, _END.c.ends_at)
+        .add_columns(_GRANT.c.withdrawn_at.is_not(None))
         .select_from(_GRANT.outerjoin(_END, same))
         .where(tuple_(_GRANT.c.subscriber_id, _GRANT.c.offer).in_(wanted))
     )
@@ -204,7 +252,7 @@ def take_from_pool(session: Session, pool: str, pairs: Sequence[Pair], now: Inst
         for pair, (id_, text) in zip(wanted, codes, strict=False)
     ]
     given = _grant(session, rows)
-    _put_back(session, [row["code_id"] for row in rows if (row["subscriber_id"], row["offer"]) not in given])
+    _put_back(session, pool, [row["code_id"] for row in rows if (row["subscriber_id"], row["offer"]) not in given])
     return [pair for pair, _ in zip(wanted, codes, strict=False)]
 
 
@@ -213,13 +261,21 @@ def _take(session: Session, pool: str, count: int, now: Instant) -> list[tuple[i
     some = select(_CODE.c.id).where(_CODE.c.pool == pool, free).order_by(_CODE.c.id).limit(count)
     chosen = some.with_for_update(skip_locked=True).cte("chosen") if not is_sqlite(session) else some.cte("chosen")
     taking = update(_CODE).where(_CODE.c.id.in_(select(chosen.c.id)), free).values(taken_at=now)
-    return sorted((row.id, row.text) for row in session.execute(taking.returning(_CODE.c.id, _CODE.c.text)))
+    taken = sorted((row.id, row.text) for row in session.execute(taking.returning(_CODE.c.id, _CODE.c.text)))
+    _count_pool(session, pool, taken=len(taken))
+    return taken
 
 
-def _put_back(session: Session, ids: list[object]) -> None:
+def lose_codes(session: Session, pool: str, count: int, now: Instant) -> int:
+    """Let free codes of a pool be taken by nobody here, at most so many. Returns how many were."""
+    return len(_take(session, pool, count, now)) if count > 0 else 0
+
+
+def _put_back(session: Session, pool: str, ids: list[object]) -> None:
     """Codes taken in this very transaction for somebody who turned out to have one; nobody ever saw them."""
     if ids:
         session.execute(update(_CODE).where(_CODE.c.id.in_(ids)).values(taken_at=None))
+        _count_pool(session, pool, taken=-len(ids))
 
 
 def give_shared(session: Session, code: str, pairs: Sequence[Pair], now: Instant) -> None:
@@ -238,7 +294,12 @@ def _grant(session: Session, rows: list[dict[str, object]]) -> set[Pair]:
         return set()
     statement = upsert(session, GrantRow).on_conflict_do_nothing(index_elements=["subscriber_id", "offer"])
     found = session.connection().execute(statement.returning(_GRANT.c.subscriber_id, _GRANT.c.offer), rows)
-    return {(row.subscriber_id, row.offer) for row in found}
+    given = {(row.subscriber_id, row.offer) for row in found}
+    for offer, count in sorted(Counter(offer for _, offer in given).items()):
+        stock = upsert(session, OfferStockRow).values(offer=offer, sold_elsewhere=0, given=count)
+        more = {"given": OfferStockRow.given + count}
+        session.execute(stock.on_conflict_do_update(index_elements=["offer"], set_=more))
+    return given
 
 
 # ── Clocks ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -291,18 +352,47 @@ def ends_of(session: Session, subscriber_id: int) -> dict[str, Instant]:
 
 def hold_stock(session: Session, offer: str) -> tuple[int, int]:
     """How many hold the offer, and how many places went elsewhere; nobody else gives any until the transaction ends."""
-    session.execute(upsert(session, OfferStockRow).values(offer=offer, sold_elsewhere=0).on_conflict_do_nothing())
-    sold = session.scalar(select(OfferStockRow.sold_elsewhere).filter_by(offer=offer).with_for_update())
-    return taken(session, offer), sold or 0
+    session.execute(upsert(session, OfferStockRow).values(offer=offer).on_conflict_do_nothing())
+    row = session.execute(_stock_of(offer).with_for_update()).one()
+    return row.given, row.sold_elsewhere
 
 
 def stock(session: Session, offer: str) -> tuple[int, int]:
     """The same without holding anybody up."""
-    return taken(session, offer), session.scalar(select(OfferStockRow.sold_elsewhere).filter_by(offer=offer)) or 0
+    row = session.execute(_stock_of(offer)).one_or_none()
+    return (0, 0) if row is None else (row.given, row.sold_elsewhere)
 
 
-def taken(session: Session, offer: str) -> int:
-    return session.scalar(select(func.count()).select_from(_GRANT).where(_GRANT.c.offer == offer)) or 0
+def _stock_of(offer: str) -> Select[int, int]:
+    return select(OfferStockRow.given, OfferStockRow.sold_elsewhere).where(OfferStockRow.offer == offer)
+
+
+def stocks(session: Session) -> dict[str, tuple[int, int]]:
+    """Offer → how many were given it, how many places went elsewhere."""
+    rows = session.execute(select(OfferStockRow.offer, OfferStockRow.given, OfferStockRow.sold_elsewhere))
+    return {row.offer: (row.given, row.sold_elsewhere) for row in rows}
+
+
+# ── Taking back, and who is gone ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def withdraw_grants(session: Session, subscriber_id: int, offers: Iterable[str], now: Instant) -> list[str]:
+    """Take back what a person was given of these offers. Returns those that stood until now."""
+    mine = (_GRANT.c.subscriber_id == subscriber_id) & _GRANT.c.offer.in_(sorted(offers))
+    taking = update(_GRANT).where(mine, _GRANT.c.withdrawn_at.is_(None)).values(withdrawn_at=now)
+    return sorted(session.scalars(taking.returning(_GRANT.c.offer)))
+
+
+def part_with(session: Session, subscriber_id: int) -> None:
+    """Before a person is erased: her codes keep their offer and end, for they may still be used. Her seats stay hers,
+    and no code becomes free.
+    """
+    same = (_END.c.subscriber_id == _GRANT.c.subscriber_id) & (_END.c.offer == _GRANT.c.offer)
+    query = select(_GRANT.c.code_id, _GRANT.c.offer, _END.c.ends_at).select_from(_GRANT.outerjoin(_END, same))
+    stands = _GRANT.c.code_id.is_not(None) & _GRANT.c.withdrawn_at.is_(None)
+    mine = query.where(_GRANT.c.subscriber_id == subscriber_id, stands)
+    for row in session.execute(mine).all():
+        session.execute(update(_CODE).where(_CODE.c.id == row.code_id).values(offer=row.offer, ends_at=row.ends_at))
 
 
 def set_sold_elsewhere(session: Session, offer: str, sold: int) -> None:
@@ -326,15 +416,21 @@ class Found:
 def find_code(session: Session, text: str) -> Found | None:
     """A code of a pool, held until the transaction ends, so that two orders cannot both be its first."""
     key = code_key(text)
-    row = session.execute(select(_CODE.c.id).where(_CODE.c.text_key == key).with_for_update()).first()
+    codes = select(_CODE.c.id, _CODE.c.offer, _CODE.c.ends_at).where(_CODE.c.text_key == key)
+    row = session.execute(codes.with_for_update()).first()
     if row is None:
         return None
+    if row.offer:
+        return Found(row.offer, Handed(None, row.ends_at, good_orders(session, key)))
     same = (_END.c.subscriber_id == _GRANT.c.subscriber_id) & (_END.c.offer == _GRANT.c.offer)
-    query = select(_GRANT.c.subscriber_id, _GRANT.c.offer, _END.c.ends_at).select_from(_GRANT.outerjoin(_END, same))
+    query = select(_GRANT.c.subscriber_id, _GRANT.c.offer, _GRANT.c.withdrawn_at, _END.c.ends_at)
+    query = query.select_from(_GRANT.outerjoin(_END, same))
     grant = session.execute(query.where(_GRANT.c.code_id == row.id)).first()
     if grant is None:
         return Found("", None)
-    return Found(grant.offer, Handed(grant.subscriber_id, grant.ends_at, good_orders(session, key)))
+    is_withdrawn = grant.withdrawn_at is not None
+    handed = Handed(grant.subscriber_id, grant.ends_at, good_orders(session, key), is_withdrawn=is_withdrawn)
+    return Found(grant.offer, handed)
 
 
 def good_orders(session: Session, key: str) -> frozenset[str]:
@@ -367,6 +463,12 @@ def record_redemption(session: Session, used: Redemption) -> bool:
         source=used.source, order_id=used.order_id, verdict=used.verdict.value, at=used.at, **values
     )
     return session.scalar(statement.on_conflict_do_nothing().returning(RedemptionRow.at)) is not None
+
+
+def verdict_of(session: Session, order_id: str) -> str:
+    """What the coupon of an order turned out to be, whoever told of it; "" for an order without one."""
+    query = select(RedemptionRow.verdict).where(RedemptionRow.order_id == order_id).order_by(RedemptionRow.at.desc())
+    return session.scalar(query.limit(1)) or ""
 
 
 def redemptions(session: Session, offer: str = "") -> dict[str, int]:

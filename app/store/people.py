@@ -81,6 +81,7 @@ class SubscriberRow(Base):
 
 
 partial_index("ix_subscriber_state", SubscriberRow.state, SubscriberRow.id, where=SubscriberRow.state != "active")
+partial_index("ix_subscriber_referrals", SubscriberRow.referrals, SubscriberRow.id, where=SubscriberRow.referrals > 0)
 NOT_ACTIVE = text("subscriber.state != 'active'")
 """Written out, so that the index above is seen to serve."""
 partial_index("ix_subscriber_parked", SubscriberRow.attempts, SubscriberRow.id, where=SubscriberRow.attempts > 0)

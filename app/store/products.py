@@ -121,6 +121,8 @@ class News:
     product: str
     kind: str
     above: int | None = None
+    most: int | None = None
+    """No more people than this hear of it."""
 
 
 def fulfil(session: Session, news: News, limit: int, now: Instant) -> Sequence[Wish]:

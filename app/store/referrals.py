@@ -6,16 +6,20 @@ Must not judge: core/referring does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, case, func, select, update
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
-from app.core.instants import Instant
+from app.core.instants import DAY, Instant
 from app.store.base import At, Base, Id, RowId, partial_index, table_of, upsert
 from app.store.events import EventRow
+from app.store.ledgers import add_counts
+from app.store.messages import MessageRow
 from app.store.people import SubscriberRow
+from app.store.runs import RunRow
 
 
 class ReferralRow(Base):
@@ -42,6 +46,7 @@ class ReferralRow(Base):
 
 
 partial_index("ix_referral_counted", ReferralRow.settled_at, where=ReferralRow.state == "counted")
+partial_index("ix_referral_objected", ReferralRow.settled_at, where=ReferralRow.state.in_(("refused", "withdrawn")))
 partial_index("ix_referral_due", ReferralRow.due_at, ReferralRow.id, where=ReferralRow.due_at.is_not(None))
 _REFERRAL = table_of(ReferralRow)
 
@@ -55,6 +60,18 @@ class Brought:
     network: str
     confirmed_at: Instant
     due_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Objected:
+    """A friend who does not count: who brought her, whom ("" when she is forgotten), and why."""
+
+    referrer: bytes
+    referrer_address: str
+    friend_address: str
+    state: str
+    reason: str
+    at: Instant
 
 
 def note(session: Session, brought: Brought) -> bool:
@@ -84,8 +101,12 @@ def next_due(session: Session) -> Instant | None:
 
 def settle(session: Session, row: ReferralRow, state: str, reason: str, now: Instant) -> None:
     """Close a referral. A number once given stays with the row, so that it is never given again."""
+    before = row.state
     row.state, row.reason, row.settled_at, row.due_at = state, reason, now, None
     session.flush()
+    why = f"{state}:{reason}" if reason else state
+    again = {"counted": -1} if before == "counted" else {}
+    add_counts(session, {(now // DAY, "", "", "", f"friends:{name}"): by for name, by in {**again, why: 1}.items()})
 
 
 def next_number(session: Session, referrer_id: int) -> int:
@@ -149,10 +170,44 @@ def board(session: Session, referrer_id: int, newest: int = 20) -> Board:
     return Board(counts.get("counted", 0), counts.get("waiting", 0), refused, friends)
 
 
+def rewards(session: Session, row: ReferralRow, campaigns: Iterable[str]) -> list[str]:
+    """The offers these campaigns promised for exactly this friend: in the runs her number began."""
+    runs = select(RunRow.id, RunRow.event).where(
+        RunRow.subscriber_id == row.referrer_id, RunRow.campaign.in_(sorted(campaigns))
+    )
+    hers = [run.id for run in session.execute(runs) if json.loads(run.event).get("number") == row.number]
+    mails = select(MessageRow.offer).where(MessageRow.run_id.in_(hers), MessageRow.offer != "")
+    return sorted(set(session.scalars(mails.distinct())))
+
+
 def take_back(session: Session, referrer_id: int) -> None:
     """One friend fewer; the count never falls below nothing."""
     people = update(SubscriberRow).where(SubscriberRow.id == referrer_id, SubscriberRow.referrals > 0)
     session.execute(people.values(referrals=SubscriberRow.referrals - 1))
+
+
+def boards(session: Session, limit: int) -> list[tuple[bytes, str, int]]:
+    """Who brought the most friends who count: public id, address, how many; the most first."""
+    people = select(SubscriberRow.public_id, SubscriberRow.address, SubscriberRow.referrals)
+    people = people.where(SubscriberRow.referrals > 0)
+    rows = session.execute(people.order_by(SubscriberRow.referrals.desc(), SubscriberRow.id).limit(limit))
+    return [(row.public_id, row.address, row.referrals) for row in rows]
+
+
+def objected(session: Session, limit: int) -> list[Objected]:
+    """Friends who do not count, newest first."""
+    friend, referrer = aliased(SubscriberRow), aliased(SubscriberRow)
+    query = (
+        select(referrer.public_id, referrer.address, friend.address, ReferralRow.state, ReferralRow.reason)
+        .add_columns(ReferralRow.settled_at)
+        .select_from(ReferralRow)
+        .join(referrer, referrer.id == ReferralRow.referrer_id)
+        .outerjoin(friend, friend.id == ReferralRow.friend_id)
+        .where(ReferralRow.state.in_(("refused", "withdrawn")))
+        .order_by(ReferralRow.settled_at.desc(), ReferralRow.id.desc())
+        .limit(limit)
+    )
+    return [Objected(row[0], row[1], row[2] or "", row[3], row[4], row[5] or 0) for row in session.execute(query)]
 
 
 def complained(session: Session, since: Instant, limit: int) -> Sequence[ReferralRow]:

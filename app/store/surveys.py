@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from sqlalchemy import Float, ForeignKey, Index, Integer, String, Text, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -15,7 +16,7 @@ from app.core.instants import Instant
 from app.core.person import MessageState
 from app.store.base import At, Base, RowId, clean, table_of, upsert
 from app.store.messages import MessageRow
-from app.store.people import SubscriberRow
+from app.store.people import SubscriberRow, lock
 from app.store.runs import RunRow
 
 
@@ -41,6 +42,18 @@ class SurveyAnswerRow(Base):
         Index("ix_survey_answer_survey", "survey", "at"),
         Index("ix_survey_answer_person", "subscriber_id"),
     )
+
+
+class SurveyCountRow(Base):
+    """How many people's latest answer this is, by stage and campaign: kept, not counted. Outlives the answers."""
+
+    __tablename__ = "survey_count"
+
+    survey: Mapped[str] = mapped_column(String(64), primary_key=True)
+    stage: Mapped[str] = mapped_column(String(64), primary_key=True)
+    campaign: Mapped[str] = mapped_column(String(64), primary_key=True)
+    answer: Mapped[str] = mapped_column(String(64), primary_key=True)
+    people: Mapped[int] = mapped_column(Integer)
 
 
 _ANSWER, _MESSAGE, _PERSON = map(table_of, (SurveyAnswerRow, MessageRow, SubscriberRow))
@@ -105,7 +118,9 @@ def answer_of(session: Session, message_id: int) -> Given | None:
 
 
 def put_answer(session: Session, asked: Asked, survey: str, given: Given, now: Instant) -> bool:
-    """Keep an answer, or the change of one. False when exactly this was answered before."""
+    """Keep an answer, or the change of one, and the counts with it. False when exactly this was answered before."""
+    lock(session, (asked.subscriber_id,))
+    before = _latest(session, survey, asked.subscriber_id)
     words = {"answer": clean(given.answer), "number": given.number, "comment": clean(given.comment)}
     statement = upsert(session, SurveyAnswerRow).values(
         message_id=asked.message_id,
@@ -125,7 +140,34 @@ def put_answer(session: Session, asked: Asked, survey: str, given: Given, now: I
         set_={**words, "changed_at": now, "changes": _ANSWER.c.changes + 1},
         where=differs,
     )
-    return session.scalar(once.returning(_ANSWER.c.message_id)) is not None
+    if session.scalar(once.returning(_ANSWER.c.message_id)) is None:
+        return False
+    after = _latest(session, survey, asked.subscriber_id)
+    if after != before:
+        _count(session, survey, before, -1)
+        _count(session, survey, after, 1)
+    return True
+
+
+_Place: TypeAlias = tuple[str, str, str]
+"""(stage, campaign, answer)"""
+
+
+def _latest(session: Session, survey: str, subscriber_id: int) -> _Place | None:
+    """The answer by which a person counts."""
+    mine = select(_ANSWER.c.stage, _ANSWER.c.campaign, _ANSWER.c.answer).where(
+        _ANSWER.c.survey == survey, _ANSWER.c.subscriber_id == subscriber_id
+    )
+    row = session.execute(mine.order_by(_ANSWER.c.at.desc(), _ANSWER.c.message_id.desc()).limit(1)).first()
+    return None if row is None else (row.stage, row.campaign, row.answer)
+
+
+def _count(session: Session, survey: str, place: _Place | None, people: int) -> None:
+    if place is not None:
+        keys = dict(zip(("stage", "campaign", "answer"), place, strict=True))
+        statement = upsert(session, SurveyCountRow).values(survey=survey, people=people, **keys)
+        more = {"people": SurveyCountRow.people + people}
+        session.execute(statement.on_conflict_do_update(index_elements=["survey", *keys], set_=more))
 
 
 # ── Results ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -138,20 +180,34 @@ class Tally:
     stage: str
     campaign: str
     answer: str
-    number: float | None
     count: int
 
 
 def tallies(session: Session, survey: str, since: Instant = 0) -> list[Tally]:
-    """The answers since an instant; of each person only the latest, so that nobody counts twice."""
+    """The answers since an instant; of each person only the latest, so that nobody counts twice.
+
+    Those since ever are kept and cost nothing; others are counted.
+    """
+    if since == 0:
+        return kept_tallies(session, survey)
     mine = select(_ANSWER).where(_ANSWER.c.survey == survey, _ANSWER.c.at >= since)
     order = func.row_number().over(
         partition_by=_ANSWER.c.subscriber_id, order_by=(_ANSWER.c.at.desc(), _ANSWER.c.message_id.desc())
     )
     latest = mine.add_columns(order.label("place")).subquery()
-    what = (latest.c.stage, latest.c.campaign, latest.c.answer, latest.c.number)
+    what = (latest.c.stage, latest.c.campaign, latest.c.answer)
     rows = session.execute(select(*what, func.count()).where(latest.c.place == 1).group_by(*what).order_by(*what))
     return [Tally(*row) for row in rows]
+
+
+def kept_tallies(session: Session, survey: str) -> list[Tally]:
+    """How many answered what, as it is kept."""
+    table = table_of(SurveyCountRow)
+    rows = session.execute(select(table).where(table.c.survey == survey, table.c.people > 0))
+    return sorted(
+        (Tally(row.stage, row.campaign, row.answer, row.people) for row in rows),
+        key=lambda tally: (tally.stage, tally.campaign, tally.answer),
+    )
 
 
 def asked_count(session: Session, mails: Sequence[str], since: Instant = 0) -> int:

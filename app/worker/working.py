@@ -145,7 +145,7 @@ def works_of(shop: Workshop) -> tuple[Work, ...]:
     tracking = (Work(*each) for each in track.works(world, shelf, world.settings.data / "spool", owner.node))
     friends = (
         Work("referrals", 5, lambda: referrals.settle_due(world)),
-        Work("referrals_taken_back", 60, lambda: referrals.withdraw_complaints(world)),
+        Work("referrals_taken_back", 60, lambda: referrals.withdraw_complaints(world, shelf)),
     )
     return (*works, *tracking, *friends, *demo)
 

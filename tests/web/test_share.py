@@ -5,6 +5,7 @@ import json
 import pytest
 
 from app.actions.referrals import inviter, settle_due, withdraw_complaints
+from app.actions.shelf import Shelf
 from app.core.facts import Fact, FactKind
 from app.core.instants import DAY, HOUR
 from app.store.events import record_facts
@@ -109,8 +110,8 @@ def test_a_friend_who_calls_it_spam_is_taken_back_and_her_number_stays_used(site
     with site.world.transaction("write") as session:
         session.query(SubscriberRow).filter_by(address=ALICE).update({"referrals": 1})
         record_facts(session, who, [Fact(b"c" * 16, FactKind.COMPLAINED, site.clock())], site.clock())
-    assert withdraw_complaints(site.world) == 1
-    assert withdraw_complaints(site.world) == 0
+    assert withdraw_complaints(site.world, Shelf(site.world.secret)) == 1
+    assert withdraw_complaints(site.world, Shelf(site.world.secret)) == 0
     assert outcomes(site) == [("withdrawn", "complained")]
     assert site.person(ALICE).referrals == 0
     friend(site, "carol@example.org")

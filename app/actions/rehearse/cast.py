@@ -1,6 +1,7 @@
 """The cast: the one subscriber of a story and what others know of her.
 
-Owns how facts about her get into the store of the stage. Must not judge expectations.
+Owns how facts about her get into the store of the stage: through the same actions as everybody's. Must not judge
+expectations.
 """
 
 from __future__ import annotations
@@ -9,17 +10,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import urlsplit
 
+from sqlalchemy.orm import Session
+
+from app.actions.confirm import Standing, confirm
 from app.actions.inspect import Inspection
+from app.actions.rehearse.guests import Guest, address_of, come_in, friend_in_place
 from app.actions.rehearse.stage import Received, Stage
-from app.core.boxes import Box, OptIn
-from app.core.consent import CONFIRM_MAIL
 from app.core.facts import Fact, FactKind, Fields
-from app.core.person import MailClass
+from app.core.scenario import Person
 from app.core.subscriber import Subscriber
+from app.links import Pass
 from app.mail.link_table import Link
-from app.store import events, people, queue, tagging
+from app.store import events, offers, people, queue, tagging
 from app.store.loading import Loaded, load_people
-from app.store.messages import NewMessage, queue_by_cause
 from app.store.queue import RunStanding
 from app.store.saving import save_attributes
 
@@ -32,78 +35,100 @@ class Actor:
         self._load = load
         self.person = stage.scenario.person
         self.subscriber_id = 0
-        self.friends = 0
-        self.orders: list[tuple[str, int]] = []
+        self.public_id = b""
+        self.box = ""
+        """The box she came by last."""
+        self.friends: list[Guest] = []
+        self.orders: dict[str, tuple[int, int]] = {}
+        """Order → its total and what was given back of it."""
         if self.person.is_confirmed or self.person.stage:
-            self._arrive(self.person.attributes)
+            with stage.world.transaction("write") as session:
+                self._known_from_the_start(session, self.person)
+            self._learn(self.person.attributes)
             self.record(Fact(stage.new_id(), FactKind.CONFIRMED, stage.clock, is_quiet=True))
 
     # ── Getting in ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def sign_up(self, key: str, fields: Fields, referred_by: str = "") -> None:
-        """Fill in a box: the same facts and messages a real signup leaves."""
+        """Fill in a box as a visitor does. What it does not ask, but her file knows, is known from elsewhere."""
         box = self.stage.shelved().workspace.boxes[key]
-        is_known = self.subscriber_id != 0
-        self._arrive({**self.person.attributes, **fields}, box, bool(referred_by))
-        signup = Fact(self.stage.new_id(), FactKind.SIGNED_UP, self.stage.clock, name=key, fields=fields)
-        self.record(signup)
-        if is_known and self.loaded().person.subscriber.confirmed_at is not None:
-            self._deliver(box, signup)
-        elif box.opt_in is OptIn.SINGLE:
-            self._confirmed(box, signup)
-        else:
-            self._ask_to_confirm(box)
+        asked = {field.key for field in box.fields}
+        answers = {name: value for name, value in self.person.attributes.items() if name in asked} | dict(fields)
+        friend = friend_in_place(self.stage, referred_by) if referred_by else b""
+        ticket = come_in(self.stage, Guest(self.person, box, answers, friend))
+        is_new = not self.subscriber_id
+        self.box = key
+        self._find(ticket.person)
+        if is_new and self.subscriber_id:
+            self._learn({name: value for name, value in self.person.attributes.items() if name not in asked})
+        self.stage.work()
 
     def confirm(self) -> None:
-        """Press the button behind the confirmation link."""
-        signups = self.loaded().person.facts.of(FactKind.SIGNED_UP) or self.loaded().news
-        signup = [fact for fact in signups if fact.kind is FactKind.SIGNED_UP][-1]
-        self._confirmed(self.stage.shelved().workspace.boxes[signup.name], signup)
+        """Press the button behind the link of the latest mail that has one. Raises LookupError when none came."""
+        self.stage.work()
+        given = self._link_to_confirm()
+        seen = confirm(self.stage.world, self.stage.shelved(), given)
+        if seen.standing is Standing.GONE:
+            raise LookupError("the link in the mail is good no more")
+        self.stage.work()
 
-    def _arrive(self, attributes: Fields, box: Box | None = None, is_referred: bool = False) -> None:
-        if not self.subscriber_id:
-            person = self.person
-            new = people.NewSubscriber(
-                public_id=self.stage.new_id(),
-                address=person.address,
-                address_key=person.address.casefold(),
-                stage=person.stage or self.stage.shelved().book.ladder.stages[0].key,
-                at=self.stage.clock,
-                locale=person.locale,
-                timezone=person.timezone,
-                country=person.country,
-                source=person.source,
-                box=box.key if box else "",
-                is_referred=is_referred,
-            )
+    def _link_to_confirm(self) -> Pass:
+        links = self.stage.world.links
+        for mail in reversed(self.stage.inbox):
+            for token in mail.tokens("/confirm/") if mail.subscriber_id == self.subscriber_id else ():
+                found = links.read_confirm(token, self.stage.clock)
+                if isinstance(found, Pass):
+                    return found
+        raise LookupError("no mail with a link to confirm has arrived, or its link has run out")
+
+    def _find(self, public_id: bytes) -> None:
+        """Her row. Whoever may not sign up is answered like everybody and has none."""
+        with self.stage.world.transaction("read") as session:
+            row = people.find_public(session, public_id)
+            if row is not None:
+                self.subscriber_id, self.public_id = row.id, row.public_id
+
+    def _learn(self, attributes: Fields) -> None:
+        """What is known of her beside what she typed."""
+        for tag in self.person.tags:
+            self.tag(tag)
+        if self.person.country:
             with self.stage.world.transaction("write") as session:
-                self.subscriber_id = people.create(session, new).id
-            for tag in person.tags:
-                self.tag(tag)
+                row = people.find_public(session, self.public_id)
+                if row is not None:
+                    row.country = self.person.country
         if attributes:
             self.set_attributes(attributes, is_quiet=True)
 
-    def _ask_to_confirm(self, box: Box) -> None:
-        now = self.stage.clock
-        for number, wait in enumerate((0, *box.reminders)):
-            self._queue(
-                f"confirm:{self.subscriber_id}:{box.key}:{number}", box.confirm_mail or CONFIRM_MAIL, now + wait
-            )
+    def _known_from_the_start(self, session: Session, person: Person) -> None:
+        new = people.NewSubscriber(
+            public_id=self.stage.new_id(),
+            address=person.address,
+            address_key=address_of(person).key,
+            stage=person.stage or self.stage.shelved().book.ladder.stages[0].key,
+            at=self.stage.clock,
+            locale=person.locale,
+            timezone=person.timezone,
+            source=person.source,
+        )
+        row = people.create(session, new)
+        self.subscriber_id, self.public_id = row.id, row.public_id
 
-    def _confirmed(self, box: Box, signup: Fact) -> None:
-        with self.stage.world.transaction("write") as session:
-            queue.withdraw_causes(session, f"confirm:{self.subscriber_id}:", self.stage.clock)
-        self.record(Fact(self.stage.new_id(), FactKind.CONFIRMED, self.stage.clock, name=box.key))
-        self._deliver(box, signup)
-
-    def _deliver(self, box: Box, signup: Fact) -> None:
-        if box.deliver:
-            self._queue(f"deliver:{box.key}:{signup.id.hex()}", box.deliver, self.stage.clock)
-
-    def _queue(self, cause: str, mail: str, at: int) -> None:
-        with self.stage.world.transaction("write") as session:
-            new = NewMessage(self.stage.new_id(), self.subscriber_id, cause, mail, MailClass.SERVICE, at)
-            queue_by_cause(session, new)
+    def refer(self, key: str) -> None:
+        """A friend signs up by her link and confirms; whether she counts is seen a day later."""
+        if not self.public_id:
+            raise LookupError("who is nobody's subscriber has no link for friends")
+        workspace = self.stage.shelved().workspace
+        number = len(self.friends) + 1
+        person = workspace.people[key] if key else Person("", f"friend-{number}@friends{number}.example")
+        box = workspace.boxes.get(self.box) or next(iter(workspace.boxes.values()), None)
+        if box is None:
+            raise LookupError("there is no box a friend could come by")
+        guest = Guest(person, box, dict(person.attributes), self.public_id, is_watched=False)
+        ticket = come_in(self.stage, guest)
+        self.friends.append(guest)
+        confirm(self.stage.world, self.stage.shelved(), ticket)
+        self.stage.work()
 
     # ── Facts ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -149,6 +174,19 @@ class Actor:
 
     def next_order(self) -> str:
         return f"story-{len(self.orders) + 1}"
+
+    def held_code(self, offer: str) -> str:
+        """Her code of an offer. Raises LookupError when she was given none."""
+        with self.stage.world.transaction("read") as session:
+            grant = offers.grants(session, [(self.subscriber_id, offer)]).get((self.subscriber_id, offer))
+        if grant is None or not grant.code:
+            raise LookupError(f"she holds no code of {offer}")
+        return grant.code
+
+    def verdict(self) -> str:
+        """What the code of her last order turned out to be; "" when it came without one."""
+        with self.stage.world.transaction("read") as session:
+            return offers.verdict_of(session, next(reversed(self.orders), ""))
 
     # ── Looking ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

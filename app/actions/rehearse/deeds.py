@@ -5,15 +5,24 @@ Owns one function per verb. Must not decide: facts are recorded and the person w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeAlias, assert_never
 
+from app.actions import leaving, surveys
+from app.actions.bounces import take_in
 from app.actions.rehearse.cast import Actor
+from app.actions.stock import note_product, set_sold_elsewhere
+from app.actions.surveys import asking_mails
+from app.actions.track.orders import Status, take_orders
 from app.core import scenario as verbs
 from app.core.calendar import parse_date
-from app.core.facts import Fact, FactKind, Fields, Value
+from app.core.facts import Fact, FactKind, Fields
 from app.core.instants import MINUTE, SECOND, Instant
 from app.core.windows import at_local
+from app.links import MailRef
+from app.mail.inbound_event import InboundEvent, InboundKind
+from app.store.products import Product
 
 REACTS_AFTER = MINUTE
 """A human's open and click come so long after the line before."""
@@ -55,6 +64,9 @@ _Acted: TypeAlias = (
     | verbs.Complain
     | verbs.PauseMails
     | verbs.ResumeMails
+    | verbs.FillPool
+    | verbs.SellElsewhere
+    | verbs.Stock
 )
 
 
@@ -85,13 +97,16 @@ def _act(actor: Actor, line: _Acted) -> None:
         case verbs.Buy() | verbs.Refund():
             _trade(actor, line)
         case verbs.Answer():
-            actor.record(_answer(actor, line))
+            _answer(actor, line)
         case verbs.Refer():
-            _refer(actor)
+            actor.refer(line.friend)
         case verbs.Reply():
             actor.record(replace(actor.about(line.mail, FactKind.REPLIED), fields={"text": line.text}))
         case verbs.Unsubscribe() | verbs.Complain() | verbs.PauseMails() | verbs.ResumeMails():
             _withdraw(actor, line)
+        case verbs.FillPool() | verbs.SellElsewhere() | verbs.Stock():
+            _keep_shop(actor, line)
+            actor.stage.work()
         case _:
             assert_never(line)
 
@@ -121,45 +136,88 @@ def _visit(actor: Actor, line: verbs.Visit) -> None:
 
 
 def _trade(actor: Actor, line: verbs.Buy | verbs.Refund) -> None:
+    """What the shop's own program tells of an order."""
     if isinstance(line, verbs.Buy):
-        fields: dict[str, Value] = {
-            "order_id": line.order_id or actor.next_order(),
-            "total": line.amount,
-            **line.fields,
-        }
-        order = _fact(actor, FactKind.ORDERED, fields=fields, value=line.amount)
-        actor.orders.append((str(fields["order_id"]), line.amount))
-        actor.record(replace(order, products=line.products))
+        order_id = line.order_id or actor.next_order()
+        coupon = {"coupon": actor.held_code(line.code)} if line.code else {}
+        more = {"products": list(line.products), "fields": dict(line.fields), **coupon}
+        _tell_order(actor, order_id, line.amount, more)
+        actor.orders[order_id] = line.amount, 0
         return
-    known = dict(actor.orders)
-    order_id = line.order_id or next(reversed(known), "")
-    amount = known.get(order_id, 0) if line.amount is None else line.amount
-    actor.record(_fact(actor, FactKind.REFUNDED, fields={"order_id": order_id, "amount": amount}, value=amount))
+    order_id = line.order_id or next(reversed(actor.orders), "")
+    if order_id not in actor.orders:
+        raise LookupError(f"there is no order {order_id}".rstrip())
+    total, before = actor.orders[order_id]
+    refunded = total if line.amount is None else before + line.amount
+    _tell_order(actor, order_id, total, {"refunded": refunded})
+    actor.orders[order_id] = total, refunded
 
 
-def _answer(actor: Actor, line: verbs.Answer) -> Fact:
-    value = line.value if isinstance(line.value, int) else 0
-    fields: dict[str, Value] = {"answer": line.value, "comment": line.comment}
-    return _fact(actor, FactKind.ANSWERED, name=line.survey, fields=fields, value=value)
+def _tell_order(actor: Actor, order_id: str, total: int, more: Mapping[str, object]) -> None:
+    row = {"order_id": order_id, "subscriber": actor.public_id.hex(), "total": total, **more}
+    (told,) = take_orders(actor.stage.world, actor.stage.shelved(), [row])
+    if told.status is Status.REJECTED:
+        raise LookupError(told.error)
+    actor.stage.work()
 
 
-def _refer(actor: Actor) -> None:
-    actor.friends += 1
-    actor.record(_fact(actor, FactKind.REFERRED))
-    actor.record(_fact(actor, FactKind.EVENT, name="referral_milestone", fields={"number": actor.friends}))
+def _answer(actor: Actor, line: verbs.Answer) -> None:
+    """Press the button on the page behind the latest mail that asks."""
+    world, shelved = actor.stage.world, actor.stage.shelved()
+    asking = [mail for mail in map(actor.last, asking_mails(shelved, line.survey)) if mail is not None]
+    if not asking:
+        raise LookupError(f"no mail that asks {line.survey} has arrived")
+    latest = max(asking, key=lambda mail: (mail.at, mail.id))
+    seen = surveys.answer(world, shelved, MailRef(latest.id, 0), str(line.value), line.comment)
+    if not seen.is_kept:
+        closed = f"{line.survey} is closed" if seen.standing is not surveys.Standing.OPEN else ""
+        raise LookupError(closed or f"{line.value} is no answer to {line.survey}")
+    actor.stage.work()
 
 
 def _withdraw(actor: Actor, line: verbs.Unsubscribe | verbs.Complain | verbs.PauseMails | verbs.ResumeMails) -> None:
     match line:
         case verbs.Unsubscribe():
-            actor.record(_fact(actor, FactKind.UNSUBSCRIBED))
+            leaving.leave(actor.stage.world, actor.public_id)
+            actor.stage.work()
         case verbs.Complain():
-            actor.record(_fact(actor, FactKind.COMPLAINED, name=line.mail))
+            _complain(actor, line)
         case verbs.PauseMails():
             span = line.span if line.span is not None else 3650 * 24 * 60 * MINUTE
             actor.record(_fact(actor, FactKind.PAUSED, value=actor.stage.clock + span))
         case verbs.ResumeMails():
             actor.record(_fact(actor, FactKind.RESUMED))
+        case _:
+            assert_never(line)
+
+
+def _complain(actor: Actor, line: verbs.Complain) -> None:
+    """Her provider tells us, by the address it was sent to, or by the mail."""
+    if line.is_friend and not actor.friends:
+        raise LookupError("she has brought no friend")
+    mail = actor.last(line.mail) if line.mail and not line.is_friend else None
+    if line.mail and mail is None:
+        raise LookupError(f"{line.mail} has not arrived")
+    person = actor.friends[-1].person if line.is_friend else actor.person
+    event_id = str(actor.stage.clock)
+    complaint = InboundEvent(InboundKind.COMPLAINT, event_id, "story", recipient=person.address)
+    if mail is not None:
+        complaint = replace(complaint, message_id=mail.message.message_id)
+    take_in(actor.stage.world, (complaint,))
+    actor.stage.work()
+
+
+def _keep_shop(actor: Actor, line: verbs.FillPool | verbs.SellElsewhere | verbs.Stock) -> None:
+    """What the shop does, whoever is looking."""
+    stage = actor.stage
+    match line:
+        case verbs.FillPool():
+            stage.leave_codes(line.pool, line.left)
+        case verbs.SellElsewhere():
+            set_sold_elsewhere(stage.world, line.offer, line.count)
+        case verbs.Stock():
+            told = Product(line.product, stage.clock, line.name, line.url, "", line.price, line.count)
+            note_product(stage.world, stage.shelved(), told)
         case _:
             assert_never(line)
 

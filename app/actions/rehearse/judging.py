@@ -14,6 +14,7 @@ from app.actions.rehearse.stage import Received
 from app.core.calendar import parse_date
 from app.core.engagement import score
 from app.core.instants import MINUTE, Instant, format_span
+from app.core.person import MessageState
 from app.core.scenario import Expect, ExpectHeld, ExpectMail, ExpectRun, Moment, Range
 from app.core.windows import at_local, local
 
@@ -72,6 +73,7 @@ class Judge:
             yield self._notified(expected.notified)
         if expected.held:
             yield self._held(expected.held)
+        yield from self._promised(expected)
         if expected.is_nothing:
             yield self._nothing()
 
@@ -182,13 +184,50 @@ class Judge:
         person = self._actor.loaded().person
         runs = [r for r in person.runs if not wanted.campaign or r.key.campaign == wanted.campaign]
         reasons = [run.reason for run in runs if run.state in ("held", "paused")]
-        late = [m for m in person.messages if m.mail == wanted.mail and m.slot_at > self._stage.clock]
+        late = [m for m in person.messages if m.mail == wanted.mail and m.state is MessageState.QUEUED]
         is_held = bool(late) if wanted.mail else bool(reasons)
         if is_held and (not wanted.reason or wanted.reason in reasons or wanted.mail):
             return None
         return Miss(
             f"held {wanted.mail or wanted.campaign} {wanted.reason}".rstrip(), ", ".join(reasons) or "nothing is held"
         )
+
+    # ── Offers ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _promised(self, expected: Expect) -> Iterator[Miss | None]:
+        if expected.code:
+            yield self._code(expected.code)
+        if expected.open_offer:
+            yield self._offer(expected.open_offer, is_over=False)
+        if expected.ended_offer:
+            yield self._offer(expected.ended_offer, is_over=True)
+
+    def _code(self, wanted: str) -> Miss | None:
+        verdict = self._actor.verdict()
+        return None if verdict == wanted else Miss(f"the code is {wanted}", verdict or "no code was shown")
+
+    def _offer(self, key: str, *, is_over: bool) -> Miss | None:
+        """What somebody sees who opens her last mail with this offer now: its link and its picture must agree."""
+        wanted = f"offer {key} {'has ended' if is_over else 'is open'}"
+        mail = next((m for m in reversed(self._stage.inbox) if m.offer == key and not m.is_team), None)
+        if mail is None:
+            return Miss(wanted, "no mail with it has come")
+        stored = self._actor.subscriber().offer_ends.get(key)
+        ends = [*self._link_ends(mail, key), *self._picture_ends(mail)] or [stored]
+        wrong = next((end for end in ends if (end is not None and self._stage.clock >= end) is not is_over), None)
+        if wrong is None and all((end is not None and self._stage.clock >= end) is is_over for end in ends):
+            return None
+        return Miss(wanted, f"it ends {self.shown(wrong)}" if wrong is not None else "it has no end")
+
+    def _link_ends(self, mail: Received, key: str) -> Iterator[Instant | None]:
+        links = self._stage.world.links
+        found = (links.read_offer(token) for token in mail.tokens("/g/"))
+        yield from (ref.ends_at for ref in found if ref is not None and ref.offer == key)
+
+    def _picture_ends(self, mail: Received) -> Iterator[Instant | None]:
+        links = self._stage.world.links
+        found = (links.read_countdown(token) for token in mail.tokens("/countdown/"))
+        yield from (picture[0] for picture in found if picture is not None)
 
     def _nothing(self) -> Miss | None:
         self._stage.work()

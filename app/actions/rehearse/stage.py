@@ -6,6 +6,7 @@ Must not know verbs or expectations.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from app.actions.door import leave
 from app.actions.inspect import Inspection
 from app.actions.offers import AGAIN_AFTER, Promise, keep_clocks, prepare
 from app.actions.publish import Authorship, NotPublished, apply
+from app.actions.referrals import settle_due, withdraw_complaints
 from app.actions.shelf import Shelf, Shelved
+from app.actions.stock import import_codes
 from app.core.book import Book, Standing
 from app.core.calendar import parse_date
 from app.core.campaign import Campaign, Choose, If, Split, Step, Steps, Use, Wait
@@ -32,7 +35,7 @@ from app.links import Key, Links
 from app.mail.headers import UnsendableAddress
 from app.mail.message import Message, RenderFault
 from app.settings import Settings
-from app.store import letters, offers, people, queue, releases
+from app.store import letters, offers, people, queue, referrals, releases
 from app.store.copying import copy, redate
 from app.store.engine import Database, open_database
 from app.store.letters import Letter
@@ -43,6 +46,7 @@ SECRET = b"a story is the same every time 0"
 BASE_URL = "https://parvar.example"
 CODES = 20
 """So many codes each pool of a story holds."""
+MANY = 1_000_000
 ROUNDS = 10_000
 """More rounds of work than this at one instant are a circle."""
 
@@ -58,6 +62,12 @@ class Received:
     id: int
     offer: str
     is_team: bool
+    subscriber_id: int = 0
+
+    def tokens(self, way: str) -> tuple[str, ...]:
+        """What stands behind our own addresses that begin so, such as `/confirm/`, in the order of the mail."""
+        found = re.findall(re.escape(BASE_URL + way) + r"([A-Za-z0-9_-]+)", self.message.html + self.message.text)
+        return tuple(dict.fromkeys(found))
 
 
 class StoryShelf(Shelf):
@@ -164,6 +174,8 @@ class Stage:
         """Mails that could not be written, and why."""
         self.refused: list[str] = []
         """Mails whose next hand-over the recipient's server refuses, "" for any."""
+        self.unwatched: set[int] = set()
+        """People in the background: their mails are not the story's."""
         if not self._set_up_as_before(inspection):
             metadata().create_all(self.world.database.engine)
             with self.world.transaction("write") as session:
@@ -205,6 +217,14 @@ class Stage:
             for pool in sorted(pools):
                 offers.add_codes(session, pool, [f"{pool.upper()}-{number:03}" for number in range(1, CODES + 1)])
 
+    def leave_codes(self, pool: str, left: int) -> None:
+        """Let a pool hold so many free codes: some go elsewhere, or new ones are imported."""
+        with self.world.transaction("write") as session:
+            free = offers.free_codes(session, pool, MANY)
+            offers.lose_codes(session, pool, max(0, free - left), self.clock)
+        names = (f"{pool.upper()}-{self.new_id().hex()[-8:].upper()}" for _ in range(left - free))
+        import_codes(self.world, tuple(self.shelved().workspace.offers.values()), pool, names)
+
     def shelved(self) -> Shelved:
         with self.world.transaction("read") as session:
             shelved = self.shelf.look(session)
@@ -229,14 +249,21 @@ class Stage:
 
     def next_due(self) -> Instant | None:
         with self.world.transaction("read") as session:
-            return earliest_of((people.next_due(session), queue.next_due(session)))
+            friends = referrals.next_due(session) if self.unwatched else None
+            return earliest_of((people.next_due(session), queue.next_due(session), friends))
 
     def work(self) -> None:
         """Decide and deliver until nothing is left to do at this instant."""
         for _ in range(ROUNDS):
-            if not drain(self.world, self.shelf) + self._deliver():
+            if not drain(self.world, self.shelf) + self._deliver() + self._look_at_friends():
                 return
         raise RuntimeError("the story never comes to rest at one instant")
+
+    def _look_at_friends(self) -> int:
+        """Those whose day is over count or do not; those who complain are taken back."""
+        if not self.unwatched:
+            return 0
+        return settle_due(self.world) + withdraw_complaints(self.world, self.shelf)
 
     # ── Mail ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -288,11 +315,17 @@ class Stage:
             queue.settle(session, message_id, MessageState.PARKED, self.clock, "not_rendered")
             self.faults.append(str(fault))
             return
-        is_team = letter.address != letter.subscriber_address
-        received = Received(self.clock, letter.mail, letter.address, message, letter.id, letter.offer, is_team)
-        self.inbox.append(received)
+        if letter.subscriber_id not in self.unwatched:
+            self.inbox.append(_received(self.clock, letter, message))
         queue.settle(session, message_id, MessageState.SENT, self.clock, "")
         keep_clocks(session, [letter])
+
+
+def _received(at: Instant, letter: Letter, message: Message) -> Received:
+    is_team = letter.address != letter.subscriber_address
+    return Received(
+        at, letter.mail, letter.address, message, letter.id, letter.offer, is_team, subscriber_id=letter.subscriber_id
+    )
 
 
 def _world(stage: Stage) -> World:

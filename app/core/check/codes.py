@@ -85,6 +85,7 @@ again-each | Only an event has a field that tells runs apart. | Use `{after: …
 nested-fragment | A fragment uses a fragment. | Write its steps out.
 box-without-email | A box does not ask for the address. | Add `email` to its fields.
 box-steps | The pages of a form show other fields than the box asks for. | Share the same fields out.
+box-waits-for | A box waits for a product it does not ask for. | Add the field that names it.
 survey-scale | A survey has a scale or options, exactly one of them. | Write one.
 quiet-day | A quiet day has `days` or `dates`, exactly one of them. | Write one.
 options-unused | Only a choice has options. | Make it a choice.

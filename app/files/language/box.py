@@ -28,7 +28,21 @@ from app.files.forms import Form, Record, maybe, needed, usual
 from app.files.language.notes import ALLOW, keep_allowed
 from app.files.nodes import Node, Scalar
 from app.files.reading import Kind, Reading
-from app.files.scalars import DURATION, KEY, MAIL, PAGE, SHARE, TEXT, WORD, WORD_PATTERN, Choice, Flag, NameOf, Word
+from app.files.scalars import (
+    ATTRIBUTE,
+    DURATION,
+    KEY,
+    MAIL,
+    PAGE,
+    SHARE,
+    TEXT,
+    WORD,
+    WORD_PATTERN,
+    Choice,
+    Flag,
+    NameOf,
+    Word,
+)
 from app.files.shapes import Either, ListOf, Made, TableOf
 
 
@@ -142,6 +156,9 @@ _CONFIRM = usual("confirm_mail", MAIL, "system/confirm", "The mail that asks for
 _REMINDERS = usual("reminders", ListOf(DURATION), (), "When the confirmation is asked for again; at most two.")
 _DELIVER = maybe("deliver", MAIL, "The mail that keeps the promise: sent on confirmation, whatever else holds.")
 _MAGNET_FIELD = maybe("magnet", _MAGNET, "The file the reader gets by a personal link.")
+_WAITS_FOR = usual(
+    "waits_for", ATTRIBUTE, "", "The field that names a product: who confirms is told when it is back in stock."
+)
 _SHOW_RULES = usual("show", ListOf(_SHOW, least=1), (), "When the box appears: any rule is enough.")
 _HIDE_FIELD = usual(
     "hide", _HIDE, HideRule(), "When it does not appear again.", "{after_close: 30d, after_signup: 365d}"
@@ -167,6 +184,7 @@ _FIELDS_OF_FILE = (
     _REMINDERS,
     _DELIVER,
     _MAGNET_FIELD,
+    _WAITS_FOR,
     _SHOW_RULES,
     _HIDE_FIELD,
     _ORIGINS,
@@ -200,6 +218,7 @@ def _box(record: Record) -> Box:
         opt_in=record[_OPT_IN],
         reminders=record[_REMINDERS],
         magnet=record[_MAGNET_FIELD],
+        waits_for=record[_WAITS_FOR],
         show=record[_SHOW_RULES],
         hide=record[_HIDE_FIELD],
         origins=record[_ORIGINS],
@@ -215,6 +234,10 @@ def _check_fields(record: Record) -> None:
     keys = [field.key for field in record[_FIELDS]]
     if EMAIL_FIELD not in keys and record.has(_FIELDS) and record.is_whole(_FIELDS):
         record.report(_FIELDS, "box-without-email", "a box asks for the address", f"Write: [email, {', '.join(keys)}]")
+    waits_for = record[_WAITS_FOR]
+    if waits_for and waits_for not in keys and record.is_whole(_FIELDS):
+        message = f"the box waits for the product in '{waits_for}' and does not ask for it"
+        record.report(_WAITS_FOR, "box-waits-for", message, f"Write: fields: [{', '.join([*keys, waits_for])}]")
     paged = [key for page in record[_STEPS] for key in page]
     asked_first = [field.key for field in record[_FIELDS] if not field.is_after]
     if record.has(_STEPS) and record.is_whole(_STEPS) and sorted(paged) != sorted(asked_first):

@@ -6,6 +6,7 @@ Owns the forms of these files. Must not run a story.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -23,6 +24,7 @@ from app.core.scenario import (
     ExpectHeld,
     ExpectMail,
     ExpectRun,
+    FillPool,
     Happen,
     Line,
     Moment,
@@ -38,8 +40,10 @@ from app.core.scenario import (
     ResumeMails,
     Scan,
     Scenario,
+    SellElsewhere,
     SetAttribute,
     SignUp,
+    Stock,
     Tag,
     Unsubscribe,
     Visit,
@@ -144,14 +148,27 @@ _NAME = needed("name", EventName(), "The event.")
 _AMOUNT = needed("amount", Number("an amount", 0, 10**15, "1200000"), "In the currency's smallest unit.")
 _MAYBE_AMOUNT = maybe("amount", Number("an amount", 0, 10**15, "1200000"), "All of the order when left out.")
 _ORDER = usual("order_id", WORD, "", "The order; a new one, or the latest, when left out.")
+_CODE = usual("code", OFFER, "", "At the counter she shows her code of this offer.")
 _PRODUCTS = usual("products", ListOf(WORD), (), "What was bought.")
 _SURVEY = needed("survey", SURVEY, "The survey.")
 _WITH = needed("with", VALUE, "The answer: a number, or an option.")
 _COMMENT = usual("comment", SENTENCE, "", "What she adds in words.")
 _FRIEND = needed("friend", PERSON, "Who it is.")
 _REFERRED_BY = usual("referred_by", PERSON, "", "Whose link brought her.")
+_BY_FRIEND = usual("friend", Flag(), False, "true: the latest friend she brought does.", "false")
 _WORDS = usual("text", SENTENCE, "", "What she writes.")
 _HARD = usual("hard", Flag(), True, "false: only for now.", "true")
+
+
+_POOL = needed("pool", KEY, "The pool.")
+_FREE = needed("left", Number("a number of codes", 0, 10_000, "0"), "So many codes are left.")
+_SOLD_OFFER = needed("offer", OFFER, "The offer; it has `seats`.")
+_SOLD = needed("elsewhere", Number("a number of places", 0, 10**9, "300"), "In all.")
+_PRODUCT = needed("product", WORD, "The product's key.")
+_COUNT = maybe("left", Number("a number of pieces", 0, 10**9, "12"), "Pieces there are; not counted when left out.")
+_PRICE = maybe("price", Number("an amount", 0, 10**15, "850000"), "In the currency's smallest unit.")
+_PRODUCT_NAME = usual("name", SENTENCE, "", "What it is called.")
+_PRODUCT_URL = usual("url", SENTENCE, "", "Its page.")
 
 
 def _verb(key: str, shape: Shape[T], about: str, build: Callable[[T, Place], Line]) -> Form[Line]:
@@ -219,11 +236,11 @@ _VERBS: dict[str, Form[Line]] = {
         "buy",
         Form(
             "buy of a story",
-            (_AMOUNT, _ORDER, _PRODUCTS, _FIELDS),
-            lambda r: Buy(r[_AMOUNT], r[_ORDER], r[_PRODUCTS], _fields(r[_FIELDS])),
+            (_AMOUNT, _ORDER, _PRODUCTS, _FIELDS, _CODE),
+            lambda r: Buy(r[_AMOUNT], r[_ORDER], r[_PRODUCTS], _fields(r[_FIELDS]), r[_CODE]),
         ),
         "She orders.",
-        lambda v, place: Buy(v.amount, v.order_id, v.products, v.fields, place),
+        lambda v, place: replace(v, place=place),
     ),
     "refund": _verb(
         "refund",
@@ -252,9 +269,9 @@ _VERBS: dict[str, Form[Line]] = {
     "pause": _verb("pause", DURATION, "She pauses her mails.", PauseMails),
     "complain": _verb(
         "complain",
-        Form("complain of a story", (_MAYBE_MAIL,), lambda r: r[_MAYBE_MAIL]),
-        "She calls it spam.",
-        Complain,
+        Form("complain of a story", (_MAYBE_MAIL, _BY_FRIEND), lambda r: (r[_MAYBE_MAIL], r[_BY_FRIEND])),
+        "She calls it spam, or the latest friend she brought does.",
+        lambda v, place: Complain(v[0], v[1], place),
     ),
     "bounce": _verb(
         "bounce",
@@ -269,6 +286,28 @@ _VERBS: dict[str, Form[Line]] = {
         "deploy", Word("a folder", "next-version", r"^[^\s]+$", str), "The files of a folder are published.", Deploy
     ),
     "outage": _verb("outage", DURATION, "The engine is down for so long.", Outage),
+    "codes": _verb(
+        "codes",
+        Form("codes of a story", (_POOL, _FREE), lambda r: (r[_POOL], r[_FREE])),
+        "A pool has so many codes left: the others are gone, or new ones were imported.",
+        lambda v, place: FillPool(v[0], v[1], place),
+    ),
+    "sold": _verb(
+        "sold",
+        Form("sold of a story", (_SOLD_OFFER, _SOLD), lambda r: (r[_SOLD_OFFER], r[_SOLD])),
+        "So many places of an offer went through other channels.",
+        lambda v, place: SellElsewhere(v[0], v[1], place),
+    ),
+    "stock": _verb(
+        "stock",
+        Form(
+            "stock of a story",
+            (_PRODUCT, _COUNT, _PRICE, _PRODUCT_NAME, _PRODUCT_URL),
+            lambda r: Stock(r[_PRODUCT], r[_COUNT], r[_PRICE], r[_PRODUCT_NAME], r[_PRODUCT_URL]),
+        ),
+        "The shop tells how many of a product there are, and what it costs.",
+        lambda v, place: replace(v, place=place),
+    ),
 }
 
 # ── Expectations ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -319,6 +358,15 @@ _HELD = maybe(
     ),
     "What is held back, and why.",
 )
+_VERDICTS = "good|again|late|stranger|withdrawn|not_given|unknown"
+_EXPECT_CODE = usual(
+    "code",
+    Word("a verdict", "again", rf"^({_VERDICTS})$", str),
+    "",
+    "What the code of the last order turned out to be.",
+)
+_EXPECT_OPEN = usual("open_offer", OFFER, "", "Its link and countdown, in the last mail with it, still lead to it.")
+_EXPECT_ENDED = usual("ended_offer", OFFER, "", "They lead past its end.")
 _MAIL_PARTS = (_SUBJECT, _CONTAINS, _OFFER)
 _EXPECTED = (
     _EXPECT_MAIL,
@@ -332,6 +380,9 @@ _EXPECTED = (
     _EXPECT_TAG,
     _NOTIFIED,
     _HELD,
+    _EXPECT_CODE,
+    _EXPECT_OPEN,
+    _EXPECT_ENDED,
 )
 
 
@@ -358,6 +409,9 @@ def _expect(r: Record) -> Expect:
         r[_EXPECT_TAG],
         r[_NOTIFIED],
         r[_HELD],
+        code=r[_EXPECT_CODE],
+        open_offer=r[_EXPECT_OPEN],
+        ended_offer=r[_EXPECT_ENDED],
         by=r[_BY],
         at=r[_AT],
         place=r.place,

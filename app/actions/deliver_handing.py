@@ -104,7 +104,9 @@ class Handing:
         if letter.lane in load.slowed and letter.mail_class is MailClass.MARKETING:
             raise NoBody("lane_rests")
         message = compose(self._world, load.shelved, letter, version, load.promised.given.get(letter.id))
-        self._bodies[letter.id, letter.claim_no] = pack(message.html.encode(), version.id, version.mail.html)
+        self._bodies[letter.id, letter.claim_no] = pack(
+            message.html_pieces, message.static, version.id, version.mail.html
+        )
         data = message.data
         return sign(data, self._post.signers, self._world.now()) if self._post.signers else data
 

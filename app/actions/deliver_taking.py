@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from sqlalchemy.orm import Session
 
 from app.actions.compose import Chosen, MailShelf
-from app.actions.door import leaving
+from app.actions.door import judge
 from app.actions.offers import AGAIN_AFTER, NOTHING, Prepared, prepare
 from app.actions.pace import Paces
 from app.actions.shelf import Shelf, Shelved
@@ -24,11 +24,12 @@ from app.core.person import MailClass, MessageState
 from app.disk.journal import Journal
 from app.mail.dkim import Signer
 from app.mail.smtp_routes import Routes
-from app.store import claims, people, releases
+from app.store import claims, letters, people, releases
 from app.store.claims import Claim, Wanted
 from app.store.engine import StoreError
 from app.store.gate import GateClosedError
-from app.store.letters import Letter, letters
+from app.store.letters import Letter
+from app.store.releases import Control
 from app.world import World
 
 LEASE: Span = 120 * SECOND
@@ -125,13 +126,13 @@ class _Taking:
             return None, 0
         with self._world.transaction("write") as session:
             shelved = self._post.shelf.look(session)
-            if shelved is None or releases.control(session).is_killed:
+            control = releases.control(session)
+            if shelved is None or control.is_killed:
                 return None, 0
             claimed = self._claim(session)
             if len(claimed) < self._most:
                 self._known.looked_at = _NEVER  # a short load: look again next time
-            go = self._ask(session, shelved, claimed)
-            found = letters(session, [claim.id for claim in go])
+            found = self._ask(session, shelved, control, claimed)
             promised = prepare(self._world, session, shelved, found)
             found = self._without_promise(session, found, promised)
             ready = self._choose(session, shelved, found)
@@ -178,12 +179,13 @@ class _Taking:
 
     # ── Who may not leave ────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _ask(self, session: Session, shelved: Shelved, claimed: Sequence[Claim]) -> list[Claim]:
-        """Give back and settle those who may not leave; return those who may."""
-        answers = leaving(session, shelved, [claim.id for claim in claimed], self._now) if claimed else {}
+    def _ask(self, session: Session, shelved: Shelved, control: Control, claimed: Sequence[Claim]) -> list[Letter]:
+        """Give back and settle those who may not leave; return the letters of those who may."""
+        found = letters.unread(session, [claim.id for claim in claimed])
+        answers = judge(shelved, (each.door for each in found), control, self._now)
         self._put_off(session, claimed, answers)
         self._turn_away(session, claimed, answers)
-        return [claim for claim in claimed if isinstance(answers.get(claim.id), Go)]
+        return letters.read(session, [each for each in found if isinstance(answers[each.door.message_id], Go)])
 
     def _put_off(self, session: Session, claimed: Sequence[Claim], answers: Mapping[int, Answer]) -> None:
         later: dict[Instant, list[Claim]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""Bodies: what was sent to the letter, compressed, for "view in browser" and for whoever asks what a person got.
+"""Bodies: what was sent to the letter, packed, for "view in browser" and for whoever asks what a person got.
 
 Owns keeping and reading them; retention is a sweep of its own.
 """
@@ -7,24 +7,91 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
+from typing import Final, TypeAlias
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from app.core.instants import Instant
-from app.store.base import upsert
+from app.store.hot import HotRows
 from app.store.messages import BodyRow, MessageRow
 from app.store.releases import MailVersionRow
 
-_BY_TEMPLATE = b"\x01"
-"""Marks a body packed with its template as the dictionary (RFC 1950 preset); without it a whole zlib stream follows."""
-_WINDOW = 32_768
+_BY_TEMPLATE: Final = b"\x01"
+"""Marks a body deflated with its template as the dictionary (RFC 1951); without a mark a whole zlib stream follows."""
+_BY_PIECES: Final = b"\x02"
+"""Marks a body that says which stretches of its template it is made of, and what stands between them."""
+_WINDOW: Final = 32_768
+_SHORT: Final = 12
+"""Texts of fewer bytes are not worth pointing at."""
+_LONGEST: Final = 3_000
+"""What differs from the template by more bytes than this is better deflated."""
 
 
-def pack(html: bytes, version_id: int, template: str) -> bytes:
-    """A body as it is kept. Most of it stands in the template, which never changes: a quarter of the size and work."""
+# ── Packing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def pack(pieces: Sequence[str], static: Collection[str], version_id: int, template: str) -> bytes:
+    """A body as it is kept, from its pieces: a copy of each stretch of the template is two numbers.
+
+    A stretch is (2 · length + 1, offset), a text (2 · length, its bytes), in bytes of UTF-8; the numbers are LEB128.
+    Offsets behind the template count on in the longer texts written so far, so that what comes twice is written once.
+    `static` are the pieces that may stand in the template: always the same object for the same version.
+    """
+    stretches, end = _stretches(static, version_id, template)
+    known: dict[str, bytes] = {}
+    made = [_BY_PIECES]
+    for piece in pieces:
+        if again := stretches.get(piece) or known.get(piece):
+            made.append(again)
+        elif piece:
+            raw = piece.encode()
+            made += _number(len(raw) << 1), raw
+            if len(raw) >= _SHORT:
+                known[piece] = _number(len(raw) << 1 | 1) + _number(end)
+                end += len(raw)
+    packed = b"".join(made)
+    return packed if len(packed) <= _LONGEST else _deflated("".join(pieces).encode(), version_id, template)
+
+
+_KEPT: Final = 256
+_Stretches: TypeAlias = tuple[Collection[str], dict[str, bytes], int]
+_known: dict[int, _Stretches] = {}
+
+
+def _stretches(static: Collection[str], version_id: int, template: str) -> tuple[dict[str, bytes], int]:
+    """How each static piece is written, and the length of the template; kept for the versions in use."""
+    known = _known.get(version_id)
+    if known is not None and known[0] is static:
+        return known[1], known[2]
+    whole = template.encode()
+    made = {piece: written for piece in static if (written := _stretch(piece.encode(), whole))}
+    if len(_known) >= _KEPT:
+        _known.clear()
+    _known[version_id] = static, made, len(whole)
+    return made, len(whole)
+
+
+def _stretch(raw: bytes, whole: bytes) -> bytes:
+    """A static text as a stretch of the template; its first bytes may be others, such as the number of a link."""
+    for skipped in range(_SHORT):
+        if len(raw) - skipped >= _SHORT and (offset := whole.find(raw[skipped:])) >= 0:
+            text = _number(skipped << 1) + raw[:skipped] if skipped else b""
+            return text + _number((len(raw) - skipped) << 1 | 1) + _number(offset)
+    return b""
+
+
+def _number(value: int) -> bytes:
+    """LEB128: seven bits a byte, the lowest first."""
+    return _BYTES[value] if value < 128 else _BYTES[value & 127 | 128] + _number(value >> 7)
+
+
+_BYTES: Final = tuple(bytes((value,)) for value in range(256))
+
+
+def _deflated(html: bytes, version_id: int, template: str) -> bytes:
     packer = _primed(version_id, template).copy()
     return _BY_TEMPLATE + packer.compress(html) + packer.flush()
 
@@ -35,18 +102,58 @@ def _primed(_version_id: int, template: str) -> zlib._Compress:
     return zlib.compressobj(1, zlib.DEFLATED, -15, 8, zlib.Z_DEFAULT_STRATEGY, dictionary)
 
 
-def _unpack(blob: bytes, template: str) -> str:
+# ── Unpacking ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def unpack(blob: bytes, template: str) -> str:
+    """The body again, whichever way it was packed."""
+    if blob.startswith(_BY_PIECES):
+        return b"".join(_pieces(blob, template.encode())).decode()
     if not blob.startswith(_BY_TEMPLATE):
         return zlib.decompress(blob).decode()
     unpacker = zlib.decompressobj(-15, zdict=template.encode()[-_WINDOW:])
     return (unpacker.decompress(blob[1:]) + unpacker.flush()).decode()
 
 
+def _pieces(blob: bytes, window: bytes) -> Iterator[bytes]:
+    at = len(_BY_PIECES)
+    while at < len(blob):
+        size, at = _read(blob, at)
+        length = size >> 1
+        if size & 1:
+            offset, at = _read(blob, at)
+            yield window[offset : offset + length]
+        else:
+            raw = blob[at : at + length]
+            window += raw if length >= _SHORT else b""
+            at += length
+            yield raw
+
+
+def _read(blob: bytes, at: int) -> tuple[int, int]:
+    """A number, and where it ends."""
+    value = shift = 0
+    while True:
+        byte = blob[at]
+        value |= (byte & 127) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 128:
+            return value, at
+
+
+# ── Rows ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
 def keep(session: Session, bodies: Mapping[int, bytes], at: Instant) -> None:
-    """Keep compressed bodies by message id; one kept already stays as it is."""
-    rows = [{"message_id": message_id, "blob": blob, "at": at} for message_id, blob in sorted(bodies.items())]
-    if rows:
-        session.connection().execute(upsert(session, BodyRow).on_conflict_do_nothing(), rows)
+    """Keep packed bodies by message id; one kept already stays as it is."""
+    if bodies:
+        _KEEP.run(session, [(message_id, blob, at) for message_id, blob in sorted(bodies.items())])
+
+
+_KEEP = HotRows(
+    {"message_id": "bigint", "blob": "bytea", "at": "bigint"},
+    "INSERT INTO body (message_id, blob, at) SELECT * FROM news WHERE true ON CONFLICT DO NOTHING",
+)
 
 
 def html_of(session: Session, message_id: int) -> str | None:
@@ -58,7 +165,7 @@ def html_of(session: Session, message_id: int) -> str | None:
         .where(BodyRow.message_id == message_id)
     )
     row = session.execute(query).one_or_none()
-    return None if row is None else _unpack(row.blob, json.loads(row.compiled or "{}").get("html", ""))
+    return None if row is None else unpack(row.blob, json.loads(row.compiled or "{}").get("html", ""))
 
 
 def forget(session: Session, before: Instant, limit: int = 1_000) -> int:

@@ -6,22 +6,20 @@ later write names owner and claim number, and changing no row means that the tru
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Integer, String, Update, and_, case, func, or_, select, text, tuple_, update
+from sqlalchemy import Update, and_, func, select, text, tuple_, update
 from sqlalchemy.orm import Session
-from sqlalchemy.sql.selectable import CTE
 
 from app.core.instants import Instant
 from app.core.person import MailClass, MessageState
-from app.store.base import is_sqlite, table_of, upsert
+from app.store.base import table_of
+from app.store.hot import Hot, HotRows
 from app.store.messages import IS_CLAIMED, IS_OPEN, DeliveryRow, MessageRow
 
 _MESSAGE = table_of(MessageRow)
-_CLAIMED = MessageState.CLAIMED.value
 _UNCERTAIN = MessageState.UNCERTAIN.value
 
 
@@ -85,32 +83,40 @@ def _ranks(session: Session, mail_class: MailClass, lane: str) -> Iterator[int]:
 def claim(session: Session, owner: str, wanted: Wanted) -> list[Claim]:
     """Take what is due, highest rank first, oldest first. Nobody else gets the same message."""
     taken: list[Claim] = []
-    for rank in _ranks(session, wanted.mail_class, wanted.lane):
+    queue = {"mail_class": wanted.mail_class.value, "lane": wanted.lane}
+    rank = _HIGHEST.run(session, **queue).scalar()
+    while rank is not None:
         taken += _claim(session, owner, wanted, rank, wanted.limit - len(taken))
         if len(taken) >= wanted.limit:
             break
+        rank = _NEXT.run(session, **queue, rank=rank).scalar()
     return taken
 
 
+_QUEUE = "state IN ('queued', 'waiting') AND mail_class = :mail_class AND lane = :lane"
+_HIGHEST = Hot(f"SELECT max(rank) FROM message WHERE {_QUEUE}")  # noqa: S608 - our own words
+_NEXT = Hot(f"SELECT max(rank) FROM message WHERE {_QUEUE} AND rank < :rank")  # noqa: S608
+_DUE = f"""SELECT id FROM message WHERE {_QUEUE} AND rank = :rank AND due_at <= :now AND due_at >= :since
+ ORDER BY due_at, id LIMIT :limit"""  # noqa: S608
+_TAKE = """UPDATE message SET state = 'claimed', owner = :owner, lease_until = :lease_until, claim_no = claim_no + 1
+ WHERE id IN ({due}) AND state IN ('queued', 'waiting') RETURNING due_at, id, claim_no"""
+_CLAIM = Hot(_TAKE.format(due=_DUE), _TAKE.format(due=f"{_DUE} FOR UPDATE SKIP LOCKED"))
+_ALWAYS = -(2**62)
+
+
 def _claim(session: Session, owner: str, wanted: Wanted, rank: int, limit: int) -> list[Claim]:
-    due = select(_MESSAGE.c.id).where(
-        IS_OPEN,
-        _MESSAGE.c.mail_class == wanted.mail_class.value,
-        _MESSAGE.c.lane == wanted.lane,
-        _MESSAGE.c.rank == rank,
-        _MESSAGE.c.due_at <= wanted.now,
+    rows = _CLAIM.rows(
+        session,
+        mail_class=wanted.mail_class.value,
+        lane=wanted.lane,
+        rank=rank,
+        now=wanted.now,
+        since=_ALWAYS if wanted.since is None else wanted.since,
+        limit=limit,
+        owner=owner,
+        lease_until=wanted.lease_until,
     )
-    if wanted.since is not None:
-        due = due.where(_MESSAGE.c.due_at >= wanted.since)
-    due = due.order_by(_MESSAGE.c.due_at, _MESSAGE.c.id).limit(limit).with_for_update(skip_locked=True)
-    taking = update(_MESSAGE).where(_MESSAGE.c.id.in_(due), IS_OPEN)
-    values = {"state": _CLAIMED, "owner": owner, "lease_until": wanted.lease_until}
-    rows = session.execute(
-        taking.values(claim_no=_MESSAGE.c.claim_no + 1, **values).returning(
-            _MESSAGE.c.id, _MESSAGE.c.claim_no, _MESSAGE.c.due_at
-        )
-    )
-    return [Claim(row.id, row.claim_no) for row in sorted(rows, key=lambda row: (row.due_at, row.id))]
+    return [Claim(id_, claim_no) for _, id_, claim_no in sorted(map(tuple, rows))]
 
 
 # ── Settling ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -148,65 +154,42 @@ def settle(session: Session, owner: str, settlements: Sequence[Settlement]) -> l
     """
     if not settlements:
         return []
-    news = _json_rows(session, [_settlement_row(each) for each in settlements], _SETTLEMENT)
-    mine = and_(_MESSAGE.c.id == news.c.id, _MESSAGE.c.claim_no == news.c.claim_no, _MESSAGE.c.owner == owner)
-    late = and_(_MESSAGE.c.state == _UNCERTAIN, news.c.state == MessageState.SENT.value)
-    again = news.c.state == MessageState.WAITING.value
-    changing = (
-        update(_MESSAGE)
-        .where(mine, or_(_MESSAGE.c.state == _CLAIMED, late))
-        .values(
-            state=news.c.state,
-            settled_at=case((again, None), else_=news.c.at),
-            due_at=func.coalesce(news.c.due_at, _MESSAGE.c.due_at),
-            reason=news.c.reason,
-            reply=news.c.reply,
-            attempts=_MESSAGE.c.attempts + news.c.attempt,
-            mail_version_id=func.coalesce(news.c.mail_version_id, _MESSAGE.c.mail_version_id),
-            lease_until=None,
-        )
-    )
-    return _settled(session, changing)
+    rows = _SETTLE.rows(session, [_settlement_row(each) for each in settlements], owner)
+    return [Settled(id_, person, _STATES[state]) for id_, person, state in sorted(map(tuple, rows))]
 
 
-_SETTLEMENT = {
-    "id": BigInteger,
-    "claim_no": Integer,
-    "state": String,
-    "at": BigInteger,
-    "due_at": BigInteger,
-    "reason": String,
-    "reply": String,
-    "attempt": Integer,
-    "mail_version_id": BigInteger,
-}
+_STATES = {each.value: each for each in MessageState}
+_SETTLE = HotRows(
+    {
+        "id": "bigint",
+        "claim_no": "integer",
+        "state": "text",
+        "settled_at": "bigint",
+        "due_at": "bigint",
+        "reason": "text",
+        "reply": "text",
+        "attempt": "integer",
+        "mail_version_id": "bigint",
+    },
+    """UPDATE message SET state = news.state, settled_at = news.settled_at, reason = news.reason, reply = news.reply,
+ due_at = coalesce(news.due_at, message.due_at), attempts = attempts + news.attempt, lease_until = NULL,
+ mail_version_id = coalesce(news.mail_version_id, message.mail_version_id)
+ FROM news WHERE message.id = news.id AND message.claim_no = news.claim_no AND message.owner = ?
+ AND (message.state = 'claimed' OR (message.state = 'uncertain' AND news.state = 'sent'))
+ RETURNING message.id, message.subscriber_id, message.state""",
+)
 
 
-def _settlement_row(each: Settlement) -> list[object]:
-    version, attempt = each.mail_version_id, int(each.counts)
+def _settlement_row(each: Settlement) -> tuple[object, ...]:
+    settled_at = None if each.state is MessageState.WAITING else each.at
     words = each.reason[:64], each.reply.replace("\0", "")[:1000]
-    return [each.id, each.claim_no, each.state.value, each.at, each.due_at, *words, attempt, version]
+    tail = int(each.counts), each.mail_version_id
+    return each.id, each.claim_no, each.state.value, settled_at, each.due_at, *words, *tail
 
 
 def _settled(session: Session, changing: Update) -> list[Settled]:
     rows = session.execute(changing.returning(_MESSAGE.c.id, _MESSAGE.c.subscriber_id, _MESSAGE.c.state))
     return [Settled(row.id, row.subscriber_id, MessageState(row.state)) for row in sorted(rows)]
-
-
-def _json_rows(session: Session, rows: list[list[object]], columns: dict[str, Any]) -> CTE:
-    """Rows as one parameter, so that the statement stays the same whatever their number."""
-    given = text(_from_json(columns, for_sqlite=is_sqlite(session))).bindparams(rows=json.dumps(rows))
-    return given.columns(**columns).cte("news")
-
-
-def _from_json(columns: dict[str, Any], *, for_sqlite: bool) -> str:
-    if for_sqlite:
-        picked = ", ".join(f"json_extract(value, '$[{i}]') AS {name}" for i, name in enumerate(columns))
-        return f"SELECT {picked} FROM json_each(:rows)"  # noqa: S608 - column names of our own
-    sorts = {BigInteger: "bigint", Integer: "integer", String: "text"}
-    picked = ", ".join(f"(value ->> {i})::{sorts[sort]} AS {name}" for i, (name, sort) in enumerate(columns.items()))
-    picked = picked.replace("::", "\\:\\:")
-    return f"SELECT {picked} FROM jsonb_array_elements(CAST(:rows AS jsonb))"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,22 +209,30 @@ class Attempt:
 
 def record_attempts(session: Session, attempts: Sequence[Attempt]) -> None:
     """Keep attempts; the same number of the same message is kept once, so that a journal may be replayed."""
-    rows = [
-        {
-            "message_id": each.message_id,
-            "attempt": each.number,
-            "relay": each.relay,
-            "stage": each.stage,
-            "code": each.code,
-            "enhanced": each.enhanced,
-            "outcome": each.outcome,
-            "text": each.text.replace("\0", "")[:1000],
-            "at": each.at,
-        }
-        for each in attempts
-    ]
-    if rows:
-        session.connection().execute(upsert(session, DeliveryRow).on_conflict_do_nothing(), rows)
+    if attempts:
+        _ATTEMPTS.run(session, [_attempt_row(each) for each in attempts])
+
+
+_ATTEMPT = {
+    "message_id": "bigint",
+    "attempt": "integer",
+    "at": "bigint",
+    "relay": "text",
+    "stage": "text",
+    "code": "integer",
+    "enhanced": "text",
+    "outcome": "text",
+    "text": "text",
+}
+_ATTEMPTS = HotRows(
+    _ATTEMPT,
+    f"INSERT INTO delivery ({', '.join(_ATTEMPT)}) SELECT * FROM news WHERE true ON CONFLICT DO NOTHING",  # noqa: S608
+)
+
+
+def _attempt_row(each: Attempt) -> tuple[object, ...]:
+    place = each.relay, each.stage, each.code, each.enhanced, each.outcome
+    return each.message_id, each.number, each.at, *place, each.text.replace("\0", "")[:1000]
 
 
 def first_attempts(session: Session, ids: Sequence[int]) -> dict[int, Instant]:
@@ -297,19 +288,12 @@ def owners(session: Session) -> list[str]:
 
 def lose(session: Session, owner: str, claims: Sequence[Claim], at: Instant) -> list[Settled]:
     """Claims whose end is not known become `uncertain`, never queued again by themselves."""
-    return _lose(session, _mine(owner, claims), at, "journal") if claims else []
+    return _lose(session, _mine(owner, claims), at) if claims else []
 
 
-def expire(session: Session, wall: Instant, at: Instant, limit: int = 1_000) -> list[Settled]:
-    """Claims whose lease ran out by the wall clock become `uncertain` as of `at`: nobody can ask their owner."""
-    overdue = select(_MESSAGE.c.id).where(IS_CLAIMED, _MESSAGE.c.lease_until <= wall).order_by(_MESSAGE.c.lease_until)
-    ids = overdue.limit(limit).with_for_update(skip_locked=True)
-    return _lose(session, and_(_MESSAGE.c.id.in_(ids), _MESSAGE.c.lease_until <= wall), at, "lease")
-
-
-def _lose(session: Session, which: Any, at: Instant, reason: str) -> list[Settled]:
+def _lose(session: Session, which: Any, at: Instant) -> list[Settled]:
     losing = update(_MESSAGE).where(which, IS_CLAIMED)
-    values = {"state": _UNCERTAIN, "settled_at": at, "reason": reason, "lease_until": None}
+    values = {"state": _UNCERTAIN, "settled_at": at, "reason": "journal", "lease_until": None}
     return _settled(session, losing.values(values))
 
 

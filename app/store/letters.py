@@ -8,24 +8,26 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.core.facts import Fields
+from app.core.facts import NO_FIELDS, Fields
 from app.core.instants import Instant
 from app.core.person import MailClass
+from app.core.replacing import swift
 from app.core.subscriber import SubscriberState
+from app.store import doors
 from app.store.codec import fields_from_json, value_of
-from app.store.messages import MessageRow
-from app.store.people import AttributeRow, SubscriberRow
+from app.store.doors import Door
+from app.store.hot import Hot
 from app.store.releases import LiveMailRow, MailVersionRow
-from app.store.runs import RunRow
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Letter:
     """One message and the person it is for, as they are stored now."""
@@ -60,88 +62,71 @@ class Letter:
     """The subscriber's, as suppression knows it."""
 
 
+# everything of a letter but the attributes, in the order of its fields
+_COLUMNS: Final = """m.id, m.public_id, m.mail_key, m.mail_class, m.subscriber_id, s.public_id, m.recipient, s.address,
+ s.locale, s.tz, s.stage, s.kind, s.state, m.campaign, m.step, r.event, m.subject, m.offer, m.data, m.attempts,
+ m.claim_no, m.wanted_at, m.lane, m.fresh_until, s.address_key"""
+_LETTERS = Hot(f"SELECT {_COLUMNS} FROM {doors.TABLES} WHERE m.id IN :ids ORDER BY m.id")  # noqa: S608 - our own columns
+_BOTH = Hot(
+    f"SELECT {doors.COLUMNS}, {_COLUMNS} FROM {doors.TABLES} WHERE m.id IN :ids ORDER BY m.id"  # noqa: S608
+)
+_ATTRIBUTES = Hot("SELECT subscriber_id, key, text, number, sort FROM attribute WHERE subscriber_id IN :ids")
+_DOOR = len(Door._fields)
+_CLASSES = {each.value: each for each in MailClass}
+_STATES = {each.value: each for each in SubscriberState}
+
+
+class Unread(NamedTuple):
+    """A letter as its columns stand, and its door: who may not leave is never read further."""
+
+    door: Door
+    columns: Sequence[Any]
+
+
+def unread(session: Session, ids: Sequence[int]) -> list[Unread]:
+    """These messages with their doors, in id order, in one query."""
+    rows = _BOTH.rows(session, ids=list(ids)) if ids else ()
+    return [Unread(Door._make(row[:_DOOR]), row[_DOOR:]) for row in rows]
+
+
+def read(session: Session, chosen: Sequence[Unread]) -> list[Letter]:
+    """The letters of these, with the attributes of their people."""
+    return _letters(session, [each.columns for each in chosen])
+
+
 def letters(session: Session, ids: Sequence[int]) -> list[Letter]:
     """The letters of these messages, in id order."""
+    return _letters(session, _LETTERS.rows(session, ids=list(ids))) if ids else []
+
+
+def _letters(session: Session, rows: Sequence[Sequence[Any]]) -> list[Letter]:
+    attributes = _attributes(session, {row[_PERSON] for row in rows})
+    return [_letter(row, attributes.get(row[_PERSON], NO_FIELDS)) for row in rows]
+
+
+_PERSON: Final = 4
+
+
+def _attributes(session: Session, ids: Collection[int]) -> Mapping[int, Fields]:
     if not ids:
-        return []
-    query = (
-        select(*_COLUMNS)
-        .join(SubscriberRow, SubscriberRow.id == MessageRow.subscriber_id)
-        .outerjoin(RunRow, RunRow.id == MessageRow.run_id)
-        .where(MessageRow.id.in_(ids))
-        .order_by(MessageRow.id)
+        return {}
+    found: dict[int, dict[str, Any]] = defaultdict(dict)
+    for person, key, text, number, sort in _ATTRIBUTES.rows(session, ids=sorted(ids)):
+        found[person][key] = value_of(text, number, sort)
+    return found
+
+
+def _letter(row: Sequence[Any], attributes: Fields) -> Letter:
+    (key, public_id, mail, kind_of, person, person_key, recipient, address, locale, zone, stage, kind, state, *rest) = (
+        row
     )
-    rows: list[Row[Any]] = list(session.execute(query))
-    attributes = _attributes(session, {row.subscriber_id for row in rows})
-    return [_letter(row, attributes[row.subscriber_id]) for row in rows]
-
-
-_COLUMNS = (
-    MessageRow.id,
-    MessageRow.public_id,
-    MessageRow.mail_key,
-    MessageRow.mail_class,
-    MessageRow.subscriber_id,
-    SubscriberRow.public_id.label("person"),
-    MessageRow.recipient,
-    SubscriberRow.address,
-    SubscriberRow.address_key,
-    SubscriberRow.locale,
-    SubscriberRow.tz,
-    SubscriberRow.stage,
-    SubscriberRow.kind,
-    SubscriberRow.state,
-    MessageRow.campaign,
-    MessageRow.step,
-    RunRow.event,
-    MessageRow.subject,
-    MessageRow.offer,
-    MessageRow.data,
-    MessageRow.attempts,
-    MessageRow.claim_no,
-    MessageRow.wanted_at,
-    MessageRow.lane,
-    MessageRow.fresh_until,
-)
-
-
-def _attributes(session: Session, ids: set[int]) -> Mapping[int, Fields]:
-    found: dict[int, dict[str, object]] = defaultdict(dict)
-    columns = (AttributeRow.subscriber_id, AttributeRow.key, AttributeRow.text, AttributeRow.number, AttributeRow.sort)
-    for row in session.execute(select(*columns).where(AttributeRow.subscriber_id.in_(ids))):
-        found[row.subscriber_id][row.key] = value_of(row.text, row.number, row.sort)
-    return found  # type: ignore[return-value]
-
-
-def _letter(row: Row[Any], attributes: Fields) -> Letter:
+    campaign, step, event, subject, offer, data, attempts, claim_no, wanted_at, lane, fresh_until, address_key = rest
     return Letter(
-        id=row.id,
-        public_id=row.public_id,
-        mail=row.mail_key,
-        mail_class=MailClass(row.mail_class),
-        subscriber_id=row.subscriber_id,
-        subscriber_public_id=row.person,
-        address=row.recipient or row.address,
-        subscriber_address=row.address,
-        locale=row.locale,
-        timezone=row.tz,
-        attributes=attributes,
-        stage=row.stage,
-        kind=row.kind,
-        state=SubscriberState(row.state),
-        campaign=row.campaign,
-        step=row.step,
-        event=fields_from_json(row.event) if row.event else {},
-        subject=row.subject,
-        offer=row.offer,
-        data=json.loads(row.data) if row.data != "{}" else {},
-        attempts=row.attempts,
-        claim_no=row.claim_no,
-        wanted_at=row.wanted_at,
-        lane=row.lane,
-        fresh_until=row.fresh_until,
-        address_key=row.address_key,
-    )
+        key, public_id, mail, _CLASSES[kind_of], person, person_key, recipient or address, address, locale, zone,
+        attributes, stage, kind, _STATES[state], campaign, step, fields_from_json(event) if event else NO_FIELDS,
+        subject, offer, json.loads(data) if data != "{}" else {}, attempts, claim_no, wanted_at, lane, fresh_until,
+        address_key,
+    )  # fmt: skip
 
 
 def live_mails(session: Session) -> dict[str, dict[str, int]]:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from sqlalchemy import (
     BigInteger,
     Boolean,
-    Case,
     Float,
     ForeignKey,
     Index,
@@ -20,7 +19,6 @@ from sqlalchemy import (
     String,
     Text,
     Update,
-    case,
     func,
     select,
     text,
@@ -31,6 +29,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from app.core.instants import Instant
 from app.core.subscriber import NO_KIND, SubscriberState
 from app.store.base import At, Base, Id, Key16, RowId, clean, is_sqlite, partial_index
+from app.store.hot import Hot
 
 
 class SubscriberRow(Base):
@@ -201,20 +200,21 @@ def wake(session: Session, ids: Iterable[int], now: Instant) -> None:
     Who is due already stays due as early as before. Rows are locked in the order of ids, so that two who wake the
     same people never wait for each other.
     """
-    wanted = sorted(set(ids))
-    if wanted:
-        lock(session, wanted)
-        rows = update(SubscriberRow).where(SubscriberRow.id.in_(wanted))
-        _run(session, rows.values(wake=SubscriberRow.wake + 1, due_at=_no_later(now)))
+    if wanted := sorted(set(ids)):
+        _WAKE.run(session, ids=wanted, now=now)
+
+
+_WAKEN = "UPDATE subscriber SET wake = wake + 1, due_at = CASE WHEN due_at < :now THEN due_at ELSE :now END"
+_WAKE = Hot(
+    f"{_WAKEN} WHERE id IN :ids",
+    f"""WITH held AS (SELECT id FROM subscriber WHERE id IN :ids ORDER BY id FOR NO KEY UPDATE)
+ {_WAKEN} FROM held WHERE subscriber.id = held.id""",  # noqa: S608
+)
 
 
 def mark_suppressed(session: Session, subscriber_id: int) -> None:
     """Mark that this person's address gets nothing any more."""
     _run(session, update(SubscriberRow).where(SubscriberRow.id == subscriber_id).values(is_suppressed=True))
-
-
-def _no_later(now: Instant) -> Case[int]:
-    return case((SubscriberRow.due_at < now, SubscriberRow.due_at), else_=now)
 
 
 def _run(session: Session, statement: Update) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.core.instants import Instant
 from app.store.base import At, Base, Id, RowId, upsert
+from app.store.hot import Hot
 from app.store.runs import RunRow
 
 
@@ -129,10 +130,14 @@ class Control:
 
 def control(session: Session) -> Control:
     """The control row; the blank one of a new database when there is none yet."""
-    row = session.get(ControlRow, CONTROL, populate_existing=True)
+    row = _CONTROL.run(session, id=CONTROL).one_or_none()
     if row is None:
         return Control(None, 0, is_killed=False, is_paused=False, demo_offset=0)
-    return Control(row.release_id, row.version, row.is_killed, row.is_paused, row.demo_offset)
+    release_id, version, is_killed, is_paused, demo_offset = tuple(row)
+    return Control(release_id, version, bool(is_killed), bool(is_paused), demo_offset)
+
+
+_CONTROL = Hot("SELECT release_id, version, is_killed, is_paused, demo_offset FROM control WHERE id = :id")
 
 
 def demo_target(session: Session) -> Instant | None:

@@ -14,6 +14,7 @@ from app.actions.access import Visitor
 from app.actions.publish import wake_concerned
 from app.actions.shelf import Shelf
 from app.actions.steer import NoSuchCampaign, Steered, Stop
+from app.core.book import Resumption
 from app.store import accounts, editions, waking
 from app.store.accounts import Deed
 from app.world import World
@@ -22,6 +23,8 @@ from app.world import World
 class Command(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
+    DRAIN = "drain"
+    """No new entries; who is under way finishes."""
     STOP = "stop"
     """For good: every run ends."""
 
@@ -35,20 +38,22 @@ class Desk:
     by: Visitor
 
 
-def give(desk: Desk, campaign: str, command: Command) -> bool:
-    """Give a command to one campaign. False when it was never published."""
-    if isinstance(_given(desk, campaign, command), NoSuchCampaign):
+def give(desk: Desk, campaign: str, command: Command, policy: Resumption = Resumption.KEEP_DATES) -> bool:
+    """Give a command to one campaign. False when it was never published. `policy` is for resuming."""
+    if isinstance(_given(desk, campaign, command, policy), NoSuchCampaign):
         return False
-    _note(desk, command.value, campaign)
+    _note(desk, command.value, campaign, policy.value if command is Command.RESUME else "")
     return True
 
 
-def _given(desk: Desk, campaign: str, command: Command) -> Steered | NoSuchCampaign:
+def _given(desk: Desk, campaign: str, command: Command, policy: Resumption) -> Steered | NoSuchCampaign:
     match command:
         case Command.PAUSE:
             return steer.pause(desk.world, desk.shelf, campaign)
         case Command.RESUME:
-            return steer.resume(desk.world, desk.shelf, campaign)
+            return steer.resume(desk.world, desk.shelf, campaign, policy)
+        case Command.DRAIN:
+            return steer.stop(desk.world, desk.shelf, campaign, Stop.DRAIN)
         case Command.STOP:
             return steer.stop(desk.world, desk.shelf, campaign, Stop.NOW)
         case _:
@@ -74,9 +79,9 @@ def kill(desk: Desk, *, is_killed: bool) -> None:
     _note(desk, "kill" if is_killed else "unkill")
 
 
-def _note(desk: Desk, action: str, subject: str = "") -> None:
+def _note(desk: Desk, action: str, subject: str = "", detail: str = "") -> None:
     with desk.world.transaction("write") as session:
-        accounts.note(session, deed_of(desk.world, desk.by, action, subject))
+        accounts.note(session, deed_of(desk.world, desk.by, action, subject, detail))
 
 
 def deed_of(world: World, by: Visitor, action: str, subject: str = "", detail: str = "") -> Deed:

@@ -260,6 +260,7 @@ class StepFigures:
     skipped: int = 0
     refused: int = 0
     left: int = 0
+    goals: int = 0
 
     def share(self, number: int) -> float | None:
         return min(1.0, number / self.sent) if self.sent else None
@@ -274,6 +275,7 @@ _METRICS = {
     "skipped_stale": "skipped",
     "refused": "refused",
     "unsubscribed": "left",
+    "goal": "goals",
 }
 
 

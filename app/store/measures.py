@@ -5,6 +5,7 @@ Owns reading counters, purchases, troubled messages and the suppression list. Mu
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -202,6 +203,13 @@ def live_mails(session: Session) -> list[LiveMail]:
         .order_by(LiveMailRow.mail, LiveMailRow.locale)
     )
     return [LiveMail(*row) for row in session.execute(query)]
+
+
+def live_subjects(session: Session) -> dict[tuple[str, str], str]:
+    """(mail, locale) → the usual subject of its live version, as it stands in the template."""
+    query = select(LiveMailRow.mail, LiveMailRow.locale, MailVersionRow.compiled)
+    rows = session.execute(query.join(MailVersionRow, MailVersionRow.id == LiveMailRow.version_id))
+    return {(row.mail, row.locale): str(json.loads(row.compiled).get("subject", "")) for row in rows}
 
 
 # ── Delivery ─────────────────────────────────────────────────────────────────────────────────────────────────────────

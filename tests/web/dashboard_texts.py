@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2] / "app"
 TEMPLATES = [*(ROOT / "web/templates/dashboard").glob("*.html"), *(ROOT / "web/templates/inbox").glob("*.html")]
 MODULES = [*(ROOT / "web/dashboard").glob("*.py"), ROOT / "web/inbox.py"]
 TABLES = {
-    "reasons": ("RESULTS", "RUN_STATES", "MESSAGE_STATES", "PERSON_STATES", "VERDICTS", "VERDICT_REASONS"),
+    "reasons": ("RESULTS", "RUN_STATES", "MESSAGE_STATES", "PERSON_STATES", "VERDICTS", "VERDICT_REASONS", "WITHDRAWN"),
     "timeline": ("_ANSWERS",),
     "shell": ("KINDS", "_STATES"),
     "flow": ("WEEKDAYS",),
@@ -19,6 +19,9 @@ TABLES = {
     "accounts": ("ROLES", "DEEDS"),
     "door": ("REFUSALS",),
     "delivery": ("SUPPRESSED",),
+    "work": ("SORTS", "STATES", "WHY"),
+    "publish": ("SORTS", "REFUSALS"),
+    "why": ("TOPICS", "ACTS"),
     "boxes": ("SHAPES",),
 }
 _CALL = re.compile(r"""\b_\(\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')""")

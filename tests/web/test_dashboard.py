@@ -89,8 +89,9 @@ def test_one_timeline_tells_signup_consent_wording_mails_visits_and_orders(house
         "Confirmed the address",
         "Visited /pricing",
         "Ordered for 500,000 tomans",
-        "Sent: system/confirm",
-        "Will leave: book/deliver",
+        "Sent: Confirm system/confirm",
+        "Still to come",
+        "Your book",
     ):
         assert words in page
     assert page.index("Ordered for") < page.index("Visited /pricing") < page.index("Signed up through")
@@ -101,7 +102,7 @@ def test_a_machines_open_is_told_as_one(house: House) -> None:
     house.desk.confirmed(ALICE)
     house.happens(ALICE, FactKind.OPENED, name="book/deliver", is_human=False)
     page = house.read(house.path_of(ALICE))
-    assert "Opened book/deliver" in page
+    assert "Opened “Your book”" in page
     assert "by a machine" in page
 
 
@@ -218,6 +219,8 @@ def test_nobody_is_led_elsewhere_after_a_form(house: House) -> None:
 
 def test_the_kill_switch_is_thrown_shown_and_let_go(house: House) -> None:
     house.send("/dashboard/delivery", "/dashboard/sending", what="kill")
+    assert not house.desk.rows(ControlRow)[0].is_killed, "not before its box is ticked"
+    house.send("/dashboard/delivery", "/dashboard/sending", what="kill", sure="yes")
     assert house.desk.rows(ControlRow)[0].is_killed
     assert "The kill switch is on" in house.read("/dashboard")
     house.send("/dashboard/delivery", "/dashboard/sending", what="unkill")
@@ -254,7 +257,7 @@ def test_a_mail_is_previewed_as_anybody_and_nothing_is_sent(house: House) -> Non
     before = len(house.desk.mails(ALICE))
     assert "book/deliver" in house.read("/dashboard/mails/book/deliver")
     as_her = house.read("/dashboard/mails/book/deliver", **{"as": ALICE})
-    assert f"for {ALICE}" in as_her
+    assert f"Reader {ALICE}" in as_her
     assert "Nobody has this address" in house.read("/dashboard/mails/book/deliver", **{"as": "nobody@example.com"})
     assert house.get("/dashboard/mails/book/deliver/html").headers["Content-Security-Policy"].startswith("sandbox")
     assert len(house.desk.mails(ALICE)) == before

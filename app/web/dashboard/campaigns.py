@@ -16,6 +16,8 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from app.actions import measure
+from app.actions.measure import StepFigures
+from app.actions.stepwise import BENCHMARKS, Aftermath, aftermath
 from app.core.campaign import ON_GOAL, Campaign
 from app.store import editions, releases, reports
 from app.store.reports import StandingAt
@@ -59,7 +61,8 @@ class Told:
 
 
 def register(blueprint: Blueprint, parts: Parts) -> None:
-    pages = _Pages(parts, standing_of(parts))
+    after = {days: _aftermath(parts, days) for days in STRETCHES}
+    pages = _Pages(parts, standing_of(parts), after)
     blueprint.add_url_rule("/campaigns", "campaigns", pages.campaigns)
     blueprint.add_url_rule("/campaigns/<key>", "campaign", pages.campaign)
     blueprint.add_url_rule("/campaigns/<key>/versions", "versions", pages.versions)
@@ -70,6 +73,7 @@ def register(blueprint: Blueprint, parts: Parts) -> None:
 class _Pages:
     parts: Parts
     standing: Kept[Sequence[StandingAt]]
+    after: Mapping[int, Kept[Aftermath]]
 
     def campaigns(self) -> ResponseReturnValue:
         days, counted = stretch(), self.standing.get()
@@ -88,6 +92,8 @@ class _Pages:
         days, counted = stretch(), self.standing.get()
         here = [each for each in counted.value if each.campaign == key]
         figures, totals = measure.step_figures(self.parts.world, key, days)
+        after = self.after[days].get().value
+        told = sequences(found, here)
         return render_template(
             "dashboard/campaign.html",
             campaign=found,
@@ -96,7 +102,10 @@ class _Pages:
             entries=[flow.entry_words(entry) for entry in found.entries],
             goal=flow.said(found.goal) if found.goal else "",
             conditions=[flow.said(condition) for condition in found.while_],
-            sequences=sequences(found, here),
+            sequences=told,
+            after=after,
+            reach=reach(told, figures),
+            beside=beside(key, totals, after),
             live=sum(each.number for each in here),
             is_known=counted.is_known,
             figures=figures,
@@ -121,6 +130,50 @@ class _Pages:
             new = _file(session, key, release)
             old = _file(session, key, found[at + 1][1].id) if at + 1 < len(found) else ""
         return render_template("dashboard/version.html", key=key, release=found[at][1], lines=difference(old, new))
+
+
+def _aftermath(parts: Parts, days: int) -> Kept[Aftermath]:
+    return Kept(lambda: aftermath(parts.world, days), Aftermath(), parts.world.monotonic)
+
+
+def reach(told: Sequence[Told], figures: Mapping[str, StepFigures]) -> dict[str, float]:
+    """Step → the share of those who got the first mail of its sequence that got this one: where people drop off."""
+    found: dict[str, float] = {}
+    for sequence in told:
+        sent = [
+            (line.step, figures[line.step].sent) for line, _ in sequence.lines if line.step in figures and line.mail
+        ]
+        first = next((number for _, number in sent if number), 0)
+        found.update({step: min(1.0, number / first) for step, number in sent if first and number})
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A share of this campaign's mails beside what others have."""
+
+    metric: str
+    share: float | None
+    benchmark: float
+
+    @property
+    def is_better(self) -> bool:
+        less_is_good = self.metric in ("unsubscribed", "complained")
+        return self.share is not None and (self.share <= self.benchmark) == less_is_good
+
+
+def beside(key: str, totals: Mapping[str, int], after: Aftermath) -> list[Beside]:
+    """The campaign's shares of delivered mails with the benchmarks; none where nothing was sent."""
+    delivered = max(0, totals.get("sent", 0) - after.total(key, "bounced"))
+    numbers = {
+        "opens": totals.get("opened:people", 0),
+        "clicks": totals.get("clicked:people", 0),
+        "unsubscribed": after.total(key, "unsubscribed"),
+        "complained": after.total(key, "complained"),
+    }
+    if not delivered:
+        return []
+    return [Beside(each.metric, min(1.0, numbers[each.metric] / delivered), each.share) for each in BENCHMARKS]
 
 
 def _standing(key: str) -> str:

@@ -12,6 +12,7 @@ from app.actions import commands, people
 from app.actions.access import May
 from app.actions.commands import Command, Desk
 from app.actions.people import Hand
+from app.core.book import Resumption
 from app.core.instants import DAY
 from app.web.dashboard.shell import back, campaign_title, clock, need, need_proof, notify, shelved, visitor
 from app.web.dashboard.timeline import attribute_label
@@ -123,11 +124,21 @@ def _release(hand: Hand, undo: str) -> None:
 
 # ── Steering ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-_BACK = {Command.PAUSE: "resume", Command.RESUME: "pause", Command.STOP: "resume"}
+_BACK = {Command.PAUSE: "resume", Command.RESUME: "pause", Command.DRAIN: "resume"}
+"""What takes a command back; ending every run has no way back."""
+_NEEDS_CERTAINTY = ("stop", "drain", "kill")
 
 
 def _desk(parts: Parts) -> Desk:
     return Desk(parts.world, parts.shelf, visitor())
+
+
+def _is_sure(what: str) -> bool:
+    """What ends or silences much is done only with its box ticked."""
+    if what not in _NEEDS_CERTAINTY or request.form.get("sure") == "yes":
+        return True
+    notify(say("Tick the box to say that you mean it."), "bad")
+    return False
 
 
 def _register_steering(blueprint: Blueprint, parts: Parts) -> None:
@@ -136,17 +147,21 @@ def _register_steering(blueprint: Blueprint, parts: Parts) -> None:
         need(May.STEER)
         try:
             command = Command(request.form.get("command", ""))
+            policy = Resumption(request.form.get("policy", Resumption.KEEP_DATES.value))
         except ValueError:
             abort(400)
-        if not commands.give(_desk(parts), key, command):
+        if not _is_sure(command.value):
+            return back(url_for("dashboard.campaign", key=key))
+        if not commands.give(_desk(parts), key, command, policy):
             abort(404)
         words = {
             Command.PAUSE: say("“%(campaign)s” is paused.", campaign=campaign_title(key)),
             Command.RESUME: say("“%(campaign)s” goes on.", campaign=campaign_title(key)),
+            Command.DRAIN: say("“%(campaign)s” takes nobody in any more.", campaign=campaign_title(key)),
             Command.STOP: say("“%(campaign)s” is stopped: everybody leaves it.", campaign=campaign_title(key)),
         }[command]
         undo = "" if command is Command.STOP else url_for("dashboard.steer_campaign", key=key)
-        notify(words, "good" if command is Command.RESUME else "warn", undo, command=_BACK[command])
+        notify(words, "good" if command is Command.RESUME else "warn", undo, command=_BACK.get(command, ""))
         return back(url_for("dashboard.campaign", key=key))
 
     @blueprint.post("/sending")
@@ -154,6 +169,8 @@ def _register_steering(blueprint: Blueprint, parts: Parts) -> None:
         need(May.STEER)
         match request.form.get("what", ""):
             case "kill" | "unkill" as what:
+                if not _is_sure(what):
+                    return back(url_for("dashboard.delivery"))
                 commands.kill(_desk(parts), is_killed=what == "kill")
             case "pause" | "resume" as what:
                 commands.pause_all(_desk(parts), is_paused=what == "pause")

@@ -1,22 +1,29 @@
 """People: the list of subscribers, found by address, name, stage, kind, tag, segment or campaign.
 
-Owns the list and its questions. Must not change anybody.
+Owns the list, its questions, and the page before all of a list are changed. Must not change anybody itself.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from urllib.parse import urlencode
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.actions.access import May
+from app.actions.crowd import Crowd, crowd_of, wanted
+from app.actions.errands import HOLD, Json, Sort, Wish
+from app.actions.errands.crowds import CHANGES, PAUSES
+from app.actions.people import tag_word
 from app.core.engagement import score
+from app.core.instants import SECOND
 from app.core.subscriber import Subscriber
 from app.store import reports
-from app.store.reports import Listed, Wanted
-from app.web.dashboard.shell import now, shelved, visitor
+from app.store.reports import Listed
+from app.web.dashboard.shell import need, need_proof, notify, now, shelved, text_of, visitor
 from app.web.dashboard.wording import say
+from app.web.dashboard.work import begin, change_words
 from app.web.parts import Parts
 
 PAGE = 50
@@ -36,44 +43,123 @@ class Row:
 def register(blueprint: Blueprint, parts: Parts) -> None:
     @blueprint.get("/people")
     def people() -> ResponseReturnValue:
-        wanted = wanted_of()
-        before = request.args.get("before", type=int)
-        with parts.world.transaction("read") as session:
-            found = reports.people(session, wanted, before, PAGE + 1)
-            count = reports.count_people(session, wanted)
-        more = found[PAGE - 1].id if len(found) > PAGE else None
+        crowd = asked_crowd()
+        found = _found(parts, crowd, request.args.get("before", type=int))
+        more = found.rows[PAGE - 1].id if len(found.rows) > PAGE else None
         return render_template(
             "dashboard/people.html",
-            rows=[row_of(each) for each in found[:PAGE]],
-            count=count,
+            rows=[row_of(each) for each in found.rows[:PAGE]],
+            count=found.number,
             cap=reports.COUNT_CAP,
+            fault=found.fault,
             more=more,
-            wanted=wanted,
-            is_first=before is None,
+            wanted=crowd,
+            is_first="before" not in request.args,
             stages=stages(),
             kinds=kinds(),
             states=STATES,
+            fields=fields(),
+            hidden={key: value for key, value in crowd.plain().items() if key in HIDDEN},
         )
 
+    blueprint.add_url_rule("/people/change", "change", lambda: _change(parts))
+    blueprint.add_url_rule("/people/change", "begin_change", lambda: _begin(parts), methods=["POST"])
 
-def wanted_of() -> Wanted:
-    """What the address of the page asks for. Who may not see addresses cannot search by them either."""
-    asked = {name: request.args.get(name, "").strip()[:200] for name in ASKED}
-    wanted = Wanted(
-        text=asked["text"],
-        stage=asked["stage"],
-        kind=asked["kind"],
-        state=asked["state"],
-        tag=asked["tag"],
-        segment=asked["segment"],
-        campaign=asked["campaign"],
-        step=asked["step"],
+
+HIDDEN = ("tag", "segment", "campaign", "step", "condition")
+"""Questions other pages lead here with; the filters carry them along."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    rows: list[Listed]
+    number: int
+    fault: str = ""
+
+
+def _found(parts: Parts, crowd: Crowd, before: int | None, limit: int = PAGE + 1) -> _Found:
+    with parts.world.transaction("read") as session:
+        asked = wanted(session, shelved(), crowd, now())
+        if isinstance(asked, str):
+            return _Found([], 0, asked)
+        rows = reports.people(session, asked, before, limit)
+        return _Found(rows, reports.count_people(session, asked))
+
+
+def asked_crowd() -> Crowd:
+    """What the address of the page, or a form, asks for. Who may not see addresses cannot search by them either."""
+    crowd = crowd_of(request.values)
+    return crowd if visitor().may(May.SEE_ADDRESSES) else crowd.without_text()
+
+
+def fields() -> list[tuple[str, str]]:
+    """Attributes one may search by, with their labels."""
+    held = shelved()
+    known = held.book.site.attributes.values() if held and visitor().may(May.SEE_ADDRESSES) else ()
+    return [(each.key, text_of(each.label) or each.key) for each in known]
+
+
+# ── All of them at once ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _wish() -> dict[str, Json]:
+    """The change that is asked for, as the errand takes it; stops where it is none that is offered."""
+    what = request.values.get("what", "")
+    if what == "export":
+        need(May.EXPORT)
+        return {}
+    need(May.EDIT_PEOPLE)
+    tag, days = tag_word(request.values.get("word", "")), request.values.get("days", 0, type=int)
+    if what not in CHANGES or (what == "pause" and days not in PAUSES):
+        abort(400)
+    return {"what": what, "tag": tag if what in ("tag", "untag") else "", "days": days if what == "pause" else 0}
+
+
+def _list_of(crowd: Crowd) -> str:
+    """The list with the same questions."""
+    asked = crowd.plain()
+    return url_for("dashboard.people") + (f"?{urlencode(asked)}" if asked else "")
+
+
+def _change(parts: Parts) -> ResponseReturnValue:
+    """Before many are changed: what it does, to how many, and the first of them."""
+    asked, crowd = _wish(), asked_crowd()
+    if asked.get("what") in ("tag", "untag") and not asked["tag"]:
+        notify(say("Nothing changed: a tag is letters, digits and hyphens, once for each person."), "warn")
+        return redirect(_list_of(crowd), 303)
+    found = _found(parts, crowd, None, SHOWN)
+    return render_template(
+        "dashboard/change.html",
+        asked=asked,
+        words=change_words(asked),
+        what=request.values["what"],
+        rows=[row_of(each) for each in found.rows],
+        count=found.number,
+        cap=reports.COUNT_CAP,
+        fault=found.fault,
+        crowd=crowd,
     )
-    return wanted if visitor().may(May.SEE_ADDRESSES) else replace(wanted, text="")
 
 
-ASKED = ("text", "stage", "kind", "state", "tag", "segment", "campaign", "step")
-"""Questions of the page's address."""
+SHOWN = 8
+
+
+def _begin(parts: Parts) -> ResponseReturnValue:
+    asked, crowd = _wish(), asked_crowd()
+    is_export = request.form["what"] == "export"
+    proof = need_proof() if is_export else None
+    if proof is not None:
+        return proof
+    people: dict[str, Json] = {**crowd.plain()}
+    sort = Sort.EXPORT if is_export else Sort.BULK
+    number = begin(parts, Wish(sort, {**asked, "people": people}, place=url_for("dashboard.people")))
+    if not is_export:
+        words = say("It begins in %(n)s seconds; until then nothing has happened.", n=HOLD // SECOND)
+        notify(words, undo=url_for("dashboard.cancel_errand", number=number))
+    return redirect(_list_of(crowd), 303)
+
+
+# ── Lines ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def row_of(listed: Listed) -> Row:

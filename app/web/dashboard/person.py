@@ -8,17 +8,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from flask import Blueprint, Response, abort, make_response, render_template, request
+from flask import Blueprint, Response, abort, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from app.actions.access import May
 from app.core.instants import Instant
 from app.core.site import Attribute, AttributeType
-from app.store import bodies, reports
+from app.store import bodies, dossiers, reports
 from app.store.reports import Portrait
 from app.web import guard
-from app.web.dashboard import people
+from app.web.dashboard import people, why
 from app.web.dashboard.reasons import MESSAGE_STATES, PERSON_STATES, RESULTS, RUN_STATES
 from app.web.dashboard.shell import need, now, shelved, text_of, visitor
 from app.web.dashboard.timeline import attribute_label, option_label, timeline
@@ -35,6 +35,7 @@ _PIXEL = re.compile(r"<img\b[^>]*\bsrc=[\"'][^\"']*/o/[^\"']*[\"'][^>]*>", re.IG
 def register(blueprint: Blueprint, parts: Parts) -> None:
     pages = _Pages(parts)
     blueprint.add_url_rule("/people/<key>", "person", pages.person)
+    blueprint.add_url_rule("/people/by-number/<int:number>", "find_person", pages.find)
     blueprint.add_url_rule("/people/<key>/mails/<int:message>", "letter", pages.letter)
     blueprint.add_url_rule("/people/<key>/mails/<int:message>/html", "letter_html", pages.letter_html)
 
@@ -54,6 +55,8 @@ class _Pages:
             history = reports.history(session, portrait.listed.id, before, STRETCH)
             runs = reports.runs(session, portrait.listed.id)
             waiting = reports.open_messages(session, portrait.listed.id)
+        subject = request.args.get("why", "")
+        answer, projected, receipt = why.asked(self.parts, portrait.listed.public_id, subject)
         return render_template(
             "dashboard/person.html",
             key=key,
@@ -64,11 +67,24 @@ class _Pages:
             is_newest="before" not in request.args,
             show=show,
             runs=runs,
-            waiting=waiting,
+            coming=why.coming(waiting, projected),
+            subjects=why.subjects(),
+            subject=subject,
+            answer=answer,
+            receipt=list(why.receipt_words(receipt)),
             facts=_facts(portrait),
             attributes=_editable(portrait),
             words=WORDS,
         )
+
+    def find(self, number: int) -> ResponseReturnValue:
+        """From a person's number, as plans name an example, to the page."""
+        need(May.SEE_ADDRESSES)
+        with self.parts.world.transaction("read") as session:
+            found = dossiers.card_of(session, number)
+        if found is None:
+            abort(404)
+        return redirect(url_for("dashboard.person", key=found.public_id.hex()), 303)
 
     def letter(self, key: str, message: int) -> ResponseReturnValue:
         """The page around a mail that was sent."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from app.core.person import Code
 from app.web.dashboard.flow import said_source
+from app.web.dashboard.naming import quoted, step_words
 from app.web.dashboard.shell import campaign_title, clock, kind_label, stage_label
 from app.web.dashboard.wording import say
 
@@ -48,7 +49,7 @@ def _delayed(decided: Decided) -> str:
     because = "، ".join(_because(part) for part in decided.text("because").split("; ") if part)
     return say(
         "%(mail)s waits until %(when)s because of %(why)s",
-        mail=decided.text("mail"),
+        mail=quoted(decided.text("mail")),
         when=decided.at("slot_at"),
         why=because or say("the limits on contact"),
     )
@@ -101,7 +102,7 @@ def _condition(text: str) -> Callable[[Decided], str]:
 
 
 def _mail(text: str) -> Callable[[Decided], str]:
-    return lambda decided: say(text, mail=decided.text("mail") or decided.step)
+    return lambda decided: say(text, mail=quoted(decided.text("mail") or decided.step))
 
 
 _WORDS: Mapping[str, Callable[[Decided], str]] = {
@@ -145,12 +146,12 @@ _WORDS: Mapping[str, Callable[[Decided], str]] = {
     Code.ALREADY_TRUE: _condition("No need to wait: %(condition)s"),
     Code.CAME_TRUE: _condition("What was waited for happened: %(condition)s"),
     Code.LIMIT_REACHED: _condition("Waited as long as allowed; not so: %(condition)s"),
-    Code.EFFECT: lambda d: say("Done: %(step)s", step=d.step),
+    Code.EFFECT: lambda d: say("Done: %(step)s", step=step_words(d.campaign, d.step)),
     Code.STREAM_DRY: _fixed("Nothing new to send from the stream"),
     Code.QUEUED: lambda d: (
-        say("%(mail)s will leave %(when)s", mail=d.text("mail") or d.step, when=d.at("slot_at"))
+        say("%(mail)s will leave %(when)s", mail=quoted(d.text("mail") or d.step), when=d.at("slot_at"))
         if d.text("mail")
-        else say("Waits for the mail %(mail)s to leave", mail=d.step)
+        else say("Waits for the mail %(mail)s to leave", mail=quoted(d.step))
     ),
     Code.DELAYED: _delayed,
     Code.DISPLACED: lambda d: say("Made room for a more urgent mail; now %(when)s", when=d.at("slot_at")),
@@ -167,6 +168,35 @@ _WORDS: Mapping[str, Callable[[Decided], str]] = {
     Code.SUPPRESSED: _mail("%(mail)s was not sent: the address gets nothing any more"),
     Code.DORMANT: _fixed("Held: marketing rests until this person acts again"),
 }
+
+WITHDRAWN: Mapping[str, str] = {
+    "confirmed": "the address was confirmed",
+    "unsubscribed": "unsubscribed",
+    "suppressed": "the address gets nothing any more",
+    "superseded": "a newer mail took its place",
+    "goal": "the goal was reached",
+    "erased": "erased",
+    "paused": "a pause was asked for",
+    "ended": "the run is over",
+    "stopped": "the campaign was stopped",
+    "while": "its condition held no more",
+    "expired": "too late by now",
+    "dormant": "marketing rests",
+    "answered": "the address was confirmed",
+    "sequence": "the stage changed",
+    "paused_exclusive": "another campaign goes first",
+    "taken_as_sent": "taken as sent by hand",
+    "stage": "the stage changed",
+    "version": "a new version took over",
+    "handed_over": "handed over to another campaign",
+}
+"""Why a mail did not leave, in words."""
+
+
+def why_words(why: str) -> str:
+    """A stored reason in words; what has none is shown without its signs."""
+    return say(WITHDRAWN[why]) if why in WITHDRAWN else why.replace("_", " ")
+
 
 RESULTS: Mapping[str, str] = {
     "goal": "Reached the goal",

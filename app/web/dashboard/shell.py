@@ -35,6 +35,8 @@ LANGUAGE_COOKIE = "parvar_lang"
 THEME_COOKIE = "parvar_theme"
 SESSION_COOKIE = "parvar_session"
 THEMES = ("light", "dark")
+LARGEST_FILE = 21 * 1024 * 1024
+"""Bytes of a form that brings a file, before anything of it is read."""
 YEAR = 365 * 24 * 3600
 
 
@@ -103,6 +105,8 @@ def _refuse_forged_forms() -> None:
     """A change needs the token of this browser, and comes from our own pages when the browser says where from."""
     if request.method in ("GET", "HEAD", "OPTIONS"):
         return
+    if request.endpoint == "dashboard.ask_codes":
+        request.max_content_length = LARGEST_FILE
     secret = request.cookies.get(FORM_COOKIE, "")
     is_ours = bool(secret) and hmac.compare_digest(_token_of(secret), request.form.get("form_token", ""))
     if not is_ours or request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
@@ -243,6 +247,7 @@ def _context(parts: Parts) -> dict[str, object]:
         "with_query": with_query,
         "May": May,
         "menu": [entry for entry in menu() if entry[0] in _known()],
+        "areas": AREAS,
         "has_inbox": "inbox.listed" in current_app.view_functions,
         "notices": notices,
         "state_words": state_words,
@@ -264,6 +269,8 @@ def menu() -> list[tuple[str, str, str]]:
         ("dashboard.mails", "mails", say("Mails")),
         ("dashboard.delivery", "delivery", say("Deliverability")),
         ("dashboard.segments", "segments", say("Segments")),
+        ("dashboard.publish", "publish", say("Publish")),
+        ("dashboard.work", "work", say("Work")),
         ("dashboard.accounts", "accounts", say("Accounts")),
         ("dashboard.audit", "audit", say("Audit log")),
     ]
@@ -276,6 +283,15 @@ def _known() -> frozenset[str]:
     return frozenset(current_app.view_functions) - (frozenset() if visitor().may(May.ACCOUNTS) else _OWNERS)
 
 
+AREAS = {
+    "errand": "dashboard.work",
+    "planned": "dashboard.publish",
+    "releases": "dashboard.publish",
+    "release": "dashboard.publish",
+    "box": "dashboard.boxes",
+    "mail": "dashboard.mails",
+}
+"""Pages below a page of the menu."""
 _OWNERS = frozenset({"dashboard.accounts", "dashboard.audit"})
 
 # ── Notices ──────────────────────────────────────────────────────────────────────────────────────────────────────────

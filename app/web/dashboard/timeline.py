@@ -17,7 +17,8 @@ from app.store.permissions import ConsentRow
 from app.store.reports import History
 from app.store.runs import DecisionRow, StageChangeRow
 from app.web.dashboard.flow import said_source
-from app.web.dashboard.reasons import MESSAGE_STATES, VERDICT_REASONS, VERDICTS, Decided, reason
+from app.web.dashboard.naming import mail_title, quoted
+from app.web.dashboard.reasons import MESSAGE_STATES, VERDICT_REASONS, VERDICTS, Decided, reason, why_words
 from app.web.dashboard.shell import shelved, stage_label, visitor
 from app.web.dashboard.wording import figures, money, say, span, tongue
 
@@ -38,6 +39,8 @@ class Entry:
     verdict: str = ""
     stages: tuple[str, str] = ("", "")
     code: str = ""
+    mail: str = ""
+    """The key of the mail it is about."""
 
 
 GROUPS: Mapping[str, frozenset[str]] = {
@@ -141,7 +144,8 @@ def option_label(key: str, value: object) -> str:
 
 def _mail_of(row: EventRow, history: History) -> str:
     found = history.mails.get(row.message_id or 0)
-    return row.name or (found.mail_key if found else "") or say("a mail")
+    key = row.name or (found.mail_key if found else "")
+    return quoted(key) if key else say("a mail")
 
 
 def _opened(row: EventRow, history: History) -> _Told:
@@ -224,20 +228,21 @@ def _message(row: MessageRow) -> Iterator[Entry]:
     """What left, or will not; what still waits is told above the timeline."""
     if row.state in ("queued", "waiting", "claimed"):
         return
-    at = row.settled_at or row.due_at
+    at = row.settled_at or row.created_at
     tones = {"sent": "", "refused": "bad", "uncertain": "warn", "parked": "bad"}
     late = row.settled_at - row.wanted_at if row.settled_at else 0
     is_told = row.recipient and visitor().may(May.SEE_ADDRESSES)
     to = say("to %(who)s", who=row.recipient) if is_told else ""
-    why = "" if row.state == "sent" else " · ".join(filter(None, (row.reason, row.reply)))
+    why = "" if row.state == "sent" else " · ".join(filter(None, (why_words(row.reason), row.reply)))
     yield Entry(
         at=at,
         sort="mail",
-        title=f"{say(MESSAGE_STATES[row.state])}: {row.mail_key}",
+        title=f"{say(MESSAGE_STATES[row.state])}: {mail_title(row.mail_key)}",
         details=tuple(filter(None, (to, why, _lateness(late)))),
         tone=tones.get(row.state, "faint"),
         message=row.id if row.state in ("sent", "uncertain") else 0,
         campaign=row.campaign,
+        mail=row.mail_key,
     )
 
 

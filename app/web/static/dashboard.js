@@ -8,7 +8,11 @@
   // ── Fresh figures ────────────────────────────────────────────────────────────────────────────────────────────────
   // Parts marked data-live are asked for again and swapped in place when they changed; what is in use is left alone.
 
-  const every = Number(page.dataset.liveEvery || 0) * 1000;
+  // The page, or a part of it that is under way, says how often (in seconds).
+  const pause = () => {
+    const wishes = [...document.querySelectorAll("[data-live-every]")].map((part) => Number(part.dataset.liveEvery));
+    return wishes.length ? Math.min(...wishes) * 1000 : 0;
+  };
   let isAsking = false;
 
   const isInUse = (part) => part.contains(document.activeElement) && document.activeElement !== document.body
@@ -22,6 +26,10 @@
       const focused = part.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
       part.innerHTML = other.innerHTML;
       part.className = other.className;
+      if (part !== page) {
+        if (other.dataset.liveEvery) part.dataset.liveEvery = other.dataset.liveEvery;
+        else delete part.dataset.liveEvery;
+      }
       if (known.size) {
         for (const line of part.querySelectorAll(".mails li, .entry:not(.decision)")) {
           if (!known.has(line.textContent.trim())) line.classList.add("new");
@@ -41,7 +49,10 @@
       isAsking = false;
     }
   };
-  if (every) setInterval(ask, every);
+  const again = () => {
+    if (pause()) setTimeout(async () => { await ask(); again(); }, pause());
+  };
+  again();
 
   // ── The demo's clock, while it walks ─────────────────────────────────────────────────────────────────────────────
 

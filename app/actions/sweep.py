@@ -6,7 +6,7 @@ Owns nothing but their order. Each is one short transaction.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from app.core.instants import MINUTE, SECOND, Span
 from app.store import claims, leases, ledgers, messages, people
@@ -68,12 +68,12 @@ def resend_uncertain(world: World) -> int:
         return len(claims.requeue_uncertain(session, claims.to_resend(session, now - RESEND_AFTER), now))
 
 
-def beat(world: World, node: str) -> None:
-    """Say that this worker lives, and how late it is."""
+def beat(world: World, node: str, words: Mapping[str, object]) -> None:
+    """Say that this worker lives, how late it is, and what else it has to tell."""
     now = world.now()
     with world.transaction("write") as session:
         due = people.next_due(session)
         oldest = messages.oldest_due(session, now)
         lag = max(0, now - min(at for at in (due, oldest, now) if at is not None))
-        detail = json.dumps({"people_due_at": due, "mail_due_at": oldest})
+        detail = json.dumps({"people_due_at": due, "mail_due_at": oldest} | dict(words))
         ledgers.beat(session, ledgers.Heartbeat("worker", node, world.wall(), lag, detail))

@@ -161,6 +161,6 @@ def worker() -> None:
     from app.worker.working import AlreadyRunningError, work
 
     try:
-        work(build_world(settings))
+        sys.exit(0 if work(build_world(settings)) else 1)
     except AlreadyRunningError as error:
         raise click.ClickException(str(error)) from error

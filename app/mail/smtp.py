@@ -69,6 +69,11 @@ class SmtpTransport:
         return self.clock() >= self._rests_until and not self._stopped.is_set()
 
     @property
+    def rests_for(self) -> float:
+        """Seconds this relay is left alone yet."""
+        return max(0.0, self._rests_until - self.clock())
+
+    @property
     def room(self) -> int:
         rate = self.relay.limits.rate
         return max(1, int(rate * HORIZON)) if rate else NO_LIMIT

@@ -58,6 +58,13 @@ def _open(relay: Relay, clock: Callable[[], float], turns: Mapping[str, Turns]) 
     return SmtpTransport(relay, clock, turns.get(relay.name))
 
 
+def rests_of(transport: Transport) -> dict[str, float]:
+    """Relay → seconds it rests yet after a fault, 0 for one that works."""
+    if isinstance(transport, RelaySet):
+        return {name: rest for member in transport.members for name, rest in rests_of(member).items()}
+    return {transport.name: transport.rests_for if isinstance(transport, SmtpTransport) else 0.0}
+
+
 class RelaySet:
     """Sends over several transports at once. A mail that a failing relay certainly did not take goes to another one."""
 

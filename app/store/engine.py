@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from flask import Flask
 from sqlalchemy import Connection, Engine, event
@@ -87,8 +87,26 @@ class Database:
     def _turn(self, intent: Intent) -> AbstractContextManager[None]:
         return self._gate.passed() if self._gate and intent == "write" else nullcontext()
 
+    def end_idle(self, seconds: float) -> None:
+        """From now on a connection that sleeps inside a transaction is ended: what it had locked is free again.
+
+        For workers: one that is stopped (SIGSTOP, a suspended machine) must not hold up the others. PostgreSQL only;
+        SQLite's lock belongs to one machine, and whoever waits for it says so (GateClosedError).
+        """
+        if not self.is_sqlite:
+            limit = f"SET idle_in_transaction_session_timeout = {int(seconds * 1000)}"
+            event.listen(self.engine, "connect", lambda connection, _record: _say(connection, limit))
+            self.engine.dispose()
+
     def dispose(self) -> None:
         self.engine.dispose()
+
+
+def _say(connection: Any, statement: str) -> None:
+    """A setting of the session, outside any transaction, so that no rollback takes it back."""
+    before, connection.autocommit = connection.autocommit, True
+    connection.execute(statement)
+    connection.autocommit = before
 
 
 def open_database(url: str) -> Database:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from app.actions.deliver import LEASE, Courier, Post
 from app.actions.errands.doing import drain as do_errands
 from app.actions.nightly import keep_house
 from app.actions.pace import Paces
+from app.actions.progress import Reporter
 from app.actions.publish import wake_concerned
 from app.actions.recover import recover
 from app.actions.shelf import Shelf
@@ -50,6 +51,10 @@ _SERVICE_SLOTS = 1 << 14
 """Connections of service mail are numbered from here in the journal."""
 GRACE = 10.0
 """Seconds what is in flight has to finish when the worker is told to stop."""
+
+
+ASLEEP = 30.0
+"""Seconds a transaction of ours may stand still before the database ends it; ours take milliseconds."""
 
 
 class AlreadyRunningError(RuntimeError):
@@ -121,21 +126,22 @@ def open_relays(smtp_url: str, inbox: Path) -> Transport:
     return open_transport(relays_of(smtp_url, inbox))
 
 
-def works_of(shop: Workshop) -> tuple[Work, ...]:
+def works_of(shop: Workshop, end: Callable[[], None]) -> tuple[Work, ...]:
     """What the clock drives, and how often it is looked for."""
     world, shelf, owner = shop.post.world, shop.post.shelf, shop.folder.owner
     lease_watch = LeaseWatch()
+    reporter = Reporter(world, shop.post.paces, [courier.transport for courier in shop.couriers])
     works: tuple[Work, ...] = (
         Work("waking", 1, lambda: wake_concerned(world, shelf)),
         Work("advance", 0.5, lambda: drain(world, shelf)),
-        Work("service_mail", 0.25, shop.service.deliver),
-        Work("marketing_mail", 0.5, shop.marketing.deliver),
+        Work("service_mail", 0.25, lambda: deliver_or_end(shop.service, end)),
+        Work("marketing_mail", 0.5, lambda: deliver_or_end(shop.marketing, end)),
         Work("warmth", 15, lambda: keep_warm(shop.service.transport)),
         Work("leases", 30, lambda: keep_leases(shop)),
         Work("sweep", 30, lambda: expire_leases(world, lease_watch, LEASE)),
         Work("uncertain", 60, lambda: resend_uncertain(world)),
         Work("breakers", 30, lambda: watch(world, shelf)),
-        Work("heartbeat", 2, lambda: beat(world, owner.node)),
+        Work("heartbeat", 2, lambda: beat(world, owner.node, reporter.words(shop.post.journal.fault))),
         Work("errands", 1, lambda: do_errands(world, shelf, str(owner), shop.stopping.is_set)),
         Work("nightly", 6 * 3600, lambda: keep_house(world, shelf)),
     )
@@ -160,6 +166,18 @@ def mailbox_of(url: str) -> Mailbox | None:
     return mailbox
 
 
+def deliver_or_end(courier: Courier, end: Callable[[], None]) -> int:
+    """Deliver. What nobody expected ends the worker: its next life reads the journal, and knows what this one forgot.
+
+    Going on would renew the leases of claims that no thread remembers, for ever.
+    """
+    try:
+        return courier.deliver()
+    except Exception:
+        end()
+        raise
+
+
 def keep_leases(shop: Workshop) -> None:
     """Renew what is held, and only then let the couriers rely on it."""
     at = shop.post.world.monotonic()
@@ -174,24 +192,38 @@ def keep_warm(transport: Transport) -> None:
         transport.warm()
 
 
-def work(world: World) -> None:
-    """Work until told to stop (SIGTERM, SIGINT); then finish what is in flight within the grace."""
-    shop = open_workshop(world)
-    clock = Clock(works_of(shop))
+def work(world: World) -> bool:
+    """Work until told to stop (SIGTERM, SIGINT); then finish what is in flight within the grace.
 
-    def stop(*_: object) -> None:
+    False when it ended by itself, for somebody to start it again.
+    """
+    world.database.end_idle(ASLEEP)
+    shop = open_workshop(world)
+    ended = threading.Event()
+
+    def stop() -> None:
         shop.stopping.set()
         clock.stop()
         for courier in shop.couriers:
             threading.Thread(target=courier.stop, args=(GRACE,), daemon=True).start()
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    def end() -> None:
+        ended.set()
+        stop()
+
+    clock = Clock(works_of(shop, end))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop())
     log.info("worker_started", incarnation=shop.folder.owner.incarnation)
     clock.run()
+    _close(shop)
+    world.database.dispose()
+    log.info("worker_stopped", by_itself=ended.is_set())
+    return not ended.is_set()
+
+
+def _close(shop: Workshop) -> None:
     for courier in shop.couriers:
         courier.transport.close()
     shop.post.journal.close()
     shop.folder.release()
-    world.database.dispose()
-    log.info("worker_stopped")

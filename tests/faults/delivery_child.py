@@ -1,7 +1,9 @@
 """A real worker's hands, to be killed: `python -m tests.faults.delivery_child <url> <folder> <port> <connections>`.
 
-It opens the workshop as the worker does (folder, recovery, journal, couriers) and delivers until nothing is open.
-With FSIZE in the environment no file of it may grow beyond so many bytes.
+It opens the workshop as the worker does (folder, recovery, journal, couriers) and delivers until nothing is open. From
+the environment: FSIZE, no file of it may grow beyond so many bytes; CLOCK, a file with the seconds its calendar is off
+by, and leases are kept and looked for all the time; ASLEEP, seconds its transactions may stand still; EAT, a file: once
+it is there, memory is eaten without end; SPACE, so many bytes more than at the start, and memory is refused.
 """
 
 import os
@@ -16,12 +18,16 @@ import structlog
 from sqlalchemy import func, select
 
 from app.actions.advance import drain
+from app.actions.deliver import LEASE
+from app.actions.sweep import LeaseWatch, expire_leases
 from app.links import Key, Links
 from app.main import since_boot, wall
 from app.settings import Settings
-from app.store.engine import open_database
+from app.store.engine import StoreError, open_database
+from app.store.gate import GateClosedError
 from app.store.messages import MessageRow
 from app.worker import working
+from app.worker.working import Workshop
 from app.world import World
 
 
@@ -31,7 +37,18 @@ def build_world(url: str, folder: Path, port: int = 1, connections: int = 1) -> 
     settings = Settings(url, "x" * 40, "http://127.0.0.1:8000", folder, smtp_url=smtp, bounce_domain="b.example.com")
     links = Links((Key(1, b"k" * 32),), "http://127.0.0.1:8000", "http://127.0.0.1:8000")
     database = open_database(url)
-    return World(settings, database, links, wall, wall, lambda: os.urandom(16), since_boot, secret=b"s" * 32)
+    clock = wrong_by(Path(os.environ["CLOCK"])) if "CLOCK" in os.environ else wall
+    return World(settings, database, links, clock, clock, lambda: os.urandom(16), since_boot, secret=b"s" * 32)
+
+
+class wrong_by:
+    """A calendar that somebody sets."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def __call__(self) -> int:
+        return wall() + int(self._file.read_text()) * 1_000_000
 
 
 def is_anything_open(world: World) -> bool:
@@ -40,14 +57,58 @@ def is_anything_open(world: World) -> bool:
         return bool(session.scalar(select(func.count()).select_from(MessageRow).where(states)))
 
 
-def main(url: str, folder: Path, port: int, connections: int) -> None:
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    world = build_world(url, folder, port, connections)
-    shop = working.open_workshop(world)
+def keep_and_look(shop: Workshop, stopping: threading.Event) -> None:
+    """What the clock does every thirty seconds, all the time."""
+    watch = LeaseWatch()
+    while not stopping.wait(0.02):
+        working.keep_leases(shop)
+        expire_leases(shop.post.world, watch, LEASE)
+
+
+def eat(file: Path) -> None:
+    eaten = []
+    while True:
+        time.sleep(0.005)
+        if file.exists():
+            eaten.append(b"x" * 4_000_000)
+
+
+def limits(shop: Workshop, stopping: threading.Event) -> None:
+    """What the environment asks for."""
     if limit := os.environ.get("FSIZE"):
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), resource.RLIM_INFINITY))
+    if space := os.environ.get("SPACE"):
+        now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (now + int(space), resource.RLIM_INFINITY))
+    if "CLOCK" in os.environ:
+        threading.Thread(target=keep_and_look, args=(shop, stopping), daemon=True).start()
+    if "EAT" in os.environ:
+        threading.Thread(target=eat, args=(Path(os.environ["EAT"]),), daemon=True).start()
+
+
+def deliver(shop: Workshop, stopping: threading.Event) -> None:
+    """Until nothing is open; what nobody expected of delivering ends the process, as it ends the worker."""
+    world = shop.post.world
+    while not stopping.is_set() and not shop.post.journal.fault:
+        taken = shop.marketing.deliver()
+        try:
+            drain(world, shop.post.shelf)
+            if not taken and not is_anything_open(world):
+                return
+        except (StoreError, GateClosedError) as error:  # as the clock does: logged, and tried again at the next beat
+            print(f"away: {type(error).__name__}", file=sys.stderr)
+        time.sleep(0.02)
+
+
+def main(url: str, folder: Path, port: int, connections: int) -> None:
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    world = build_world(url, folder, port, connections)
+    if asleep := os.environ.get("ASLEEP"):
+        world.database.end_idle(float(asleep))
+    shop = working.open_workshop(world)
     stopping = threading.Event()
+    limits(shop, stopping)
 
     def stop(*_: object) -> None:
         stopping.set()
@@ -55,14 +116,8 @@ def main(url: str, folder: Path, port: int, connections: int) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     print("ready", flush=True)
-    while not stopping.is_set() and not shop.post.journal.fault:
-        try:
-            drain(world, shop.post.shelf)
-            if not shop.marketing.deliver() and not is_anything_open(world):
-                break
-        except Exception as error:  # noqa: BLE001 - as the clock does: logged, and tried again at the next beat
-            print(f"deliver failed: {type(error).__name__}", file=sys.stderr)
-        time.sleep(0.02)
+    deliver(shop, stopping)
+    stopping.set()
     shop.marketing.transport.close()
     shop.post.journal.close()
     shop.folder.release()

@@ -490,7 +490,15 @@ def _unspell(token: str, longest: int) -> bytes | None:
 
 
 def _spell_local(raw: bytes) -> str:
-    return b32encode(raw).decode("ascii").lower()
+    """Base 32 in lower case (RFC 4648 section 6), two characters at a time; five bytes need no padding."""
+    if len(raw) % 5:
+        return b32encode(raw).decode("ascii").lower()
+    number, bits = int.from_bytes(raw, "big"), len(raw) * 8
+    return "".join([_PAIRS[number >> shift & 1023] for shift in range(bits - 10, -1, -10)])
+
+
+_BASE32: Final = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS: Final = tuple(first + second for first in _BASE32 for second in _BASE32)
 
 
 def _unspell_local(text: str) -> bytes | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from sqlalchemy.orm import Session
@@ -16,12 +16,13 @@ from sqlalchemy.orm import Session
 from app.actions.offers import Given, Promise, Story
 from app.actions.promises import Asking, Reading, offer_values, place_values, story_values, surveys_of
 from app.actions.shelf import Shelved
+from app.core.book import Book
 from app.core.boxes import Box
 from app.core.facts import Fields
 from app.core.instants import DAY
 from app.core.offers import Content
 from app.core.person import MailClass
-from app.core.site import AttributeType, Ladder, Site
+from app.core.site import AttributeType, Site
 from app.links import Links, Pass
 from app.mail.compiled import CompiledMail, from_plain
 from app.mail.message import Links as MailLinks
@@ -141,22 +142,54 @@ def _shown(site: Site, kind: AttributeType, value: object) -> Value:
 
 def _context(world: World, shelved: Shelved, letter: Letter, chosen: Chosen) -> MailContext:
     site, links = shelved.book.site, world.links
-    locale = chosen.mail.locale or letter.locale or site.locales[0]
+    words = _words(shelved.book, chosen.mail.locale or letter.locale or site.locales[0])
     made = _links(world, shelved, letter, chosen)
     return MailContext(
         public_id=letter.public_id.hex(),
         at=world.now(),
-        sender=Sender(site.sender.name.in_locale(locale), site.sender.address, site.sender.reply_to),
+        sender=words.sender,
         return_path=return_path(world, letter),
-        site=site_values(site, locale),
+        site=words.values,
         links=made,
         tracking=_tracking(links, letter, chosen),
-        lists=_lists(world, site, letter, locale, made.unsubscribe),
+        lists=_lists(world, letter, words, made.unsubscribe),
         event=_event(site, letter),
         subject_variant=letter.subject,
-        extra=_root(shelved.book.ladder, letter, locale),
+        extra=_root(letter, words),
         image_url=f"{world.settings.base_url}/i",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What a site says of itself in one locale."""
+
+    book: Book
+    locale: str
+    name: str
+    sender: Sender
+    list_id: str
+    values: dict[str, Value]
+    places: dict[tuple[str, str], dict[str, Value]] = field(default_factory=dict)
+    """Where somebody stands, by stage and kind."""
+
+
+_spoken: dict[tuple[int, str], _Words] = {}
+"""By the book's identity, which lasts as long as the entry does."""
+_MOST_SPOKEN = 64
+
+
+def _words(book: Book, locale: str) -> _Words:
+    words = _spoken.get((id(book), locale))
+    if words is None:
+        site = book.site
+        sender = Sender(site.sender.name.in_locale(locale), site.sender.address, site.sender.reply_to)
+        list_id = f"news.{site.sender.address.rpartition('@')[2]}"
+        words = _Words(book, locale, site.name.in_locale(locale), sender, list_id, site_values(site, locale))
+        if len(_spoken) >= _MOST_SPOKEN:
+            _spoken.clear()
+        _spoken[id(book), locale] = words
+    return words
 
 
 def site_values(site: Site, locale: str) -> dict[str, Value]:
@@ -168,8 +201,11 @@ def site_values(site: Site, locale: str) -> dict[str, Value]:
     }
 
 
-def _root(ladder: Ladder, letter: Letter, locale: str) -> dict[str, Value]:
-    root = {**place_values(ladder, letter, locale), "run": {"campaign": letter.campaign}}
+def _root(letter: Letter, words: _Words) -> dict[str, Value]:
+    place = words.places.get((letter.stage, letter.kind))
+    if place is None:
+        place = words.places[letter.stage, letter.kind] = place_values(words.book.ladder, letter, words.locale)
+    root = {**place, "run": {"campaign": letter.campaign}}
     untold: dict[str, Value] = {"story": (), "answer": "", "comment": "", **letter.data}
     return {**root, "notice": untold} if letter.mail_class is MailClass.TEAM else root
 
@@ -220,17 +256,16 @@ def _tracking(links: Links, letter: Letter, chosen: Chosen) -> Tracking | None:
     return Tracking(links.click_url(token, 0).removesuffix("/0"), links.open_url(token), sign)
 
 
-def _lists(world: World, site: Site, letter: Letter, locale: str, unsubscribe: str) -> ListHeaders:
+def _lists(world: World, letter: Letter, words: _Words, unsubscribe: str) -> ListHeaders:
     if letter.mail_class is not MailClass.MARKETING:
         return ListHeaders()
     domain = world.settings.bounce_domain
     local = world.links.unsubscribe_local(letter.subscriber_public_id, letter.id) if domain else ""
-    host = site.sender.address.rpartition("@")[2]
     return ListHeaders(
         unsubscribe_url=unsubscribe,
         unsubscribe_mailto=f"{local}@{domain}" if domain else "",
-        list_id=f"news.{host}",
-        list_name=site.name.in_locale(locale),
+        list_id=words.list_id,
+        list_name=words.name,
         feedback=(letter.campaign or "mail", letter.mail.replace("/", "-"), letter.mail_class.value, "parvar"),
     )
 

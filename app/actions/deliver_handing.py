@@ -104,9 +104,7 @@ class Handing:
         if letter.lane in load.slowed and letter.mail_class is MailClass.MARKETING:
             raise NoBody("lane_rests")
         message = compose(self._world, load.shelved, letter, version, load.promised.given.get(letter.id))
-        self._bodies[letter.id, letter.claim_no] = pack(
-            message.html_pieces, message.static, version.id, version.mail.html
-        )
+        self._bodies[letter.id, letter.claim_no] = pack(*message.filled, version.id, version.mail.html)
         data = message.data
         return sign(data, self._post.signers, self._world.now()) if self._post.signers else data
 

@@ -51,6 +51,11 @@ def quoted_piece(text: str) -> bytes:
     return encoded + _SOFT
 
 
+_quoted_word = lru_cache(maxsize=4096)(quoted_piece)
+"""Names and words of the site repeat, within a mail and from mail to mail."""
+_WORD = 32
+
+
 def _undotted(encoded: bytes) -> bytes:
     """No line begins with a dot, so that nothing has to be doubled on the wire (RFC 5321 section 4.5.2)."""
     if encoded.startswith(b"."):
@@ -63,7 +68,9 @@ def _undotted(encoded: bytes) -> bytes:
 def quoted_printable(pieces: Iterable[str], known: Mapping[str, bytes], often: Mapping[str, bytes]) -> list[bytes]:
     """A body of pieces; those known, or met often here, are only looked up. The parts are yet to be joined."""
     get, again = known.get, often.get
-    return [get(piece) or again(piece) or quoted_piece(piece) for piece in pieces]
+    return [
+        get(piece) or again(piece) or (_quoted_word if len(piece) < _WORD else quoted_piece)(piece) for piece in pieces
+    ]
 
 
 def base64_lines(data: bytes) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from html import unescape
@@ -19,12 +19,13 @@ from jinja2 import TemplateError
 from markupsafe import Markup, escape
 
 from app.core.instants import Instant
+from app.core.replacing import swift
 from app.mail import headers
 from app.mail.bidi import led
 from app.mail.compiled import Attachment, CompiledMail
 from app.mail.encode import base64_lines, prefers_base64, quoted_piece
 from app.mail.inline import inline
-from app.mail.part import Part
+from app.mail.part import NOTHING_STATIC, Filled, Part
 from app.mail.source import direction
 from app.mail.values import Survey, Values, named
 
@@ -32,6 +33,7 @@ _COUNTED = re.compile(r"\{\{ _l\[(\d+)\] \}\}")
 _KEPT = 256
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Recipient:
     """Who gets the message. `attributes` are what templates see as `subscriber.…`, every declared one present."""
@@ -50,6 +52,7 @@ class Sender:
     reply_to: str = ""
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Links:
     """Signed addresses of this person; `magnets` by the magnet's key."""
@@ -62,6 +65,7 @@ class Links:
     magnets: Mapping[str, str] = field(default_factory=dict)
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Tracking:
     """How links are counted: link n becomes `<prefix>/<n>`; `sign(n, url)` counts an address only this person has.
@@ -74,6 +78,7 @@ class Tracking:
     sign: Callable[[int, str], str] | None = None
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class ListHeaders:
     """For List-Unsubscribe, List-ID and Feedback-ID (campaign, list, type, sender id)."""
@@ -85,6 +90,7 @@ class ListHeaders:
     feedback: tuple[str, str, str, str] | None = None
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class MailContext:
     """Everything else a message is made of. `public_id` is the same for every attempt at one message.
@@ -111,6 +117,7 @@ class MailContext:
     extra_headers: tuple[tuple[str, str], ...] = ()
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Message:
     """A finished message. `data` is what stands between DATA and the final dot, without dot-stuffing.
@@ -123,20 +130,13 @@ class Message:
     message_id: str
     envelope_from: str
     envelope_to: str
-    html_pieces: Sequence[str] = field(repr=False)
-    text_pieces: Sequence[str] = field(repr=False)
-    static: Collection[str] = field(repr=False)
-    """The pieces that are the same for every reader, and some that are not used."""
+    text: str = field(repr=False)
+    filled: Filled = field(repr=False)
 
     @property
     def html(self) -> str:
         """The HTML part as the reader gets it."""
-        return "".join(self.html_pieces)
-
-    @property
-    def text(self) -> str:
-        """The text part as the reader gets it."""
-        return "".join(self.text_pieces)
+        return str(self.filled)
 
 
 class RenderFault(Exception):
@@ -198,16 +198,16 @@ class _Ready:
     def message(self, person: Recipient, context: MailContext) -> Message:
         variables = self._variables(person, context)
         often = _often(str(variables["_b"]), str(variables["_pixel"]), context.tracking)
-        html = self._html(variables)
+        html, html_bytes = self._html(variables, often)
         text, text_bytes = self._text(variables, context, often)
         subject = self._subject(variables, context)
         message_id = f"<{context.public_id}@{headers.ascii_address(context.sender.address).rpartition('@')[2]}>"
         head = self._head(person, context, subject, message_id)
         files = (*self.compiled.attachments, *context.attachments)
         make = self._mixed if files else self._alternative
-        data = b"".join([head, *make(text_bytes, self.html.encoded(html, often), files)])
+        data = b"".join([head, *make(text_bytes, html_bytes, files)])
         to = headers.ascii_address(person.address)
-        return Message(data, subject, message_id, context.return_path, to, html, text, self.html.known)
+        return Message(data, subject, message_id, context.return_path, to, text, html)
 
     def _variables(self, person: Recipient, context: MailContext) -> dict[str, object]:
         zone, links, tracking = person.timezone, context.links, context.tracking
@@ -236,13 +236,16 @@ class _Ready:
             made["event"] = named(context.event, zone)
         return {**named(context.extra, zone).__dict__, **made} if context.extra else made
 
-    def _html(self, variables: dict[str, object]) -> list[str]:
+    def _html(self, variables: dict[str, object], often: Mapping[str, bytes]) -> tuple[Filled, list[bytes]]:
         pieces = self.html.pieces(variables)
-        return pieces if self.compiled.is_inlined else [inline("".join(pieces))]
+        if self.compiled.is_inlined:
+            return self.html.filled(pieces, often)
+        whole = inline("".join(pieces))
+        return Filled(NOTHING_STATIC, [whole]), self.html.encoded(whole)
 
     def _text(
         self, variables: dict[str, object], context: MailContext, often: Mapping[str, bytes]
-    ) -> tuple[Sequence[str], list[bytes]]:
+    ) -> tuple[str, list[bytes]]:
         variables = dict(variables)
         variables["_l"] = self.text_links
         if self.uses_personal:

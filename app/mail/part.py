@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import CodeType
-from typing import Final
+from typing import Final, NamedTuple, TypeAlias
 
 from jinja2 import Template
 from jinja2.runtime import Context
@@ -44,40 +44,66 @@ class Part:
         """What the template yields; a static string is always the same object."""
         return list(self.yields(Context(self.sandbox, variables, None, {})))
 
-    def encoded(self, pieces: Sequence[str], often: Mapping[str, bytes]) -> list[bytes]:
-        """The body for the wire; `often` are pieces that stand more than once in this mail, quoted-printable."""
+    def filled(self, pieces: Sequence[str], often: Mapping[str, bytes]) -> tuple[Filled, list[bytes]]:
+        """The text as shape and fills, and its body for the wire.
+
+        `often` are pieces that stand more than once in this mail, quoted-printable.
+        """
+        key, fills = self._cast(pieces)
+        shape = self._shapes.get(key) or self._shape(key)
+        if shape is None:
+            return Filled(NOTHING_STATIC, ["".join(pieces)]), self._encoded(pieces, often)
+        return Filled(shape.static, fills), self._wire(shape, fills, often)
+
+    def tidied(self, pieces: Sequence[str], often: Mapping[str, bytes]) -> tuple[str, list[bytes]]:
+        """Plain text and its body for the wire: a branch not taken leaves no heap of empty lines."""
+        whole = "".join(pieces)
+        if "\n\n\n" not in whole:
+            return whole, self._encoded(pieces, often)
+        key, fills = self._cast(pieces)
+        shape = None
+        # else a fill could be a blank line
+        if _HOLLOW.isdisjoint([fill[0] for fill in fills]) and "\n" not in "".join(fills):
+            shape = self._shapes.get(key) or self._shape(key, is_plain=True)
+        if shape is None:
+            whole = _tidy(whole)
+            return whole, self._encoded((whole,), often)
+        return shape.filled(fills), self._wire(shape, fills, often)
+
+    def _cast(self, pieces: Sequence[str]) -> tuple[tuple[str | None, ...], list[str]]:
+        """Which static pieces there are, a gap for each other one, and what fills the gaps."""
+        known = self.known
+        key = tuple([piece if piece in known else None for piece in pieces if piece])
+        return key, [piece for piece in pieces if piece and piece not in known]
+
+    def _shape(self, key: tuple[str | None, ...], *, is_plain: bool = False) -> _Shape | None:
+        """A text with these branches taken, kept; None when it is one of too many."""
+        if len(self._shapes) >= _MOST_SHAPES or not self._is_shapable:
+            return None
+        encode = utf8_piece if self.is_base64 else quoted_piece
+        whole = "".join(_GAP if piece is None else piece for piece in key)
+        segments = (_tidy(whole) if is_plain else whole).split(_GAP)
+        static = () if is_plain else _runs(key)
+        shape = self._shapes[key] = _Shape(tuple(segments), tuple(map(encode, segments)), static)
+        return shape
+
+    def _wire(self, shape: _Shape, fills: Sequence[str], often: Mapping[str, bytes]) -> list[bytes]:
+        made = [b""] * len(shape.wire) + [b""] * len(fills)
+        made[::2] = shape.wire
+        if self.is_base64:
+            made[1::2] = map(utf8_piece, fills)
+            return [base64_lines(b"".join(made))]
+        made[1::2] = quoted_printable(fills, {}, often)
+        return made
+
+    def encoded(self, whole: str) -> list[bytes]:
+        """The wire form of a text of which nothing is known beforehand."""
+        return self._encoded((whole,), {})
+
+    def _encoded(self, pieces: Sequence[str], often: Mapping[str, bytes]) -> list[bytes]:
         if self.is_base64:
             return base64_body(pieces, self.known)
         return quoted_printable(pieces, self.known, often)
-
-    def tidied(self, pieces: list[str], often: Mapping[str, bytes]) -> tuple[Sequence[str], list[bytes]]:
-        """The same with its body for the wire, for plain text: a branch not taken leaves no heap of empty lines."""
-        whole = "".join(pieces)
-        if "\n\n\n" not in whole:
-            return pieces, self.encoded(pieces, often)
-        known = self.known
-        pieces = [piece for piece in pieces if piece]
-        fills = [piece for piece in pieces if piece not in known]
-        shape = self._shape(pieces, fills)
-        if shape is None:
-            tidy = (_tidy(whole),)
-            return tidy, self.encoded(tidy, often)
-        if self.is_base64:
-            return shape.filled(fills), [base64_lines(b"".join(shape.encoded([utf8_piece(fill) for fill in fills])))]
-        return shape.filled(fills), shape.encoded(quoted_printable(fills, {}, often))
-
-    def _shape(self, pieces: Sequence[str], fills: Sequence[str]) -> _Shape | None:
-        """What a text with these branches looks like; None when it is one of too many, or a fill could be blank."""
-        known = self.known
-        if not all(fill[0] not in _HOLLOW and "\n" not in fill for fill in fills):
-            return None
-        key = tuple([piece if piece in known else None for piece in pieces])
-        shape = self._shapes.get(key)
-        if shape is None and self._is_shapable and len(self._shapes) < _MOST_SHAPES:
-            segments = _tidy("".join(_GAP if piece is None else piece for piece in key)).split(_GAP)
-            encode = utf8_piece if self.is_base64 else quoted_piece
-            shape = self._shapes[key] = _Shape(tuple(segments), tuple(map(encode, segments)))
-        return shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +112,38 @@ class _Shape:
 
     segments: tuple[str, ...]
     wire: tuple[bytes, ...]
+    static: Static
 
-    def filled(self, fills: Sequence[str]) -> list[str]:
-        made = [""] * (2 * len(fills) + 1)
+    def filled(self, fills: Sequence[str]) -> str:
+        made = [""] * len(self.segments) + [""] * len(fills)
         made[::2], made[1::2] = self.segments, fills
-        return made
+        return "".join(made)
 
-    def encoded(self, fills: Sequence[bytes]) -> list[bytes]:
-        made = [b""] * (2 * len(fills) + 1)
-        made[::2], made[1::2] = self.wire, fills
-        return made
+
+Static: TypeAlias = tuple[tuple[str, ...], ...]
+NOTHING_STATIC: Final[Static] = ((), ())
+
+
+class Filled(NamedTuple):
+    """A text of one reader: the static strings around each fill, the same object for the same shape, and the fills."""
+
+    static: Static
+    fills: Sequence[str]
+
+    def __str__(self) -> str:
+        pairs = zip(self.static, (*self.fills, ""), strict=True)
+        return "".join([piece for run, fill in pairs for piece in (*run, fill)])
+
+
+def _runs(key: tuple[str | None, ...]) -> Static:
+    """The static strings between the gaps."""
+    runs: list[tuple[str, ...]] = [()]
+    for piece in key:
+        if piece is None:
+            runs.append(())
+        else:
+            runs[-1] = (*runs[-1], piece)
+    return tuple(runs)
 
 
 def _tidy(text: str) -> str:

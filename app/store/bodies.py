@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, TypeAlias
 
@@ -19,6 +20,8 @@ from app.store.hot import HotRows
 from app.store.messages import BodyRow, MessageRow
 from app.store.releases import MailVersionRow
 
+Static: TypeAlias = tuple[tuple[str, ...], ...]
+"""Texts that are the same in many bodies: those before the first fill, between two fills, behind the last."""
 _BY_TEMPLATE: Final = b"\x01"
 """Marks a body deflated with its template as the dictionary (RFC 1951); without a mark a whole zlib stream follows."""
 _BY_PIECES: Final = b"\x02"
@@ -33,54 +36,79 @@ _LONGEST: Final = 3_000
 # ── Packing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def pack(pieces: Sequence[str], static: Collection[str], version_id: int, template: str) -> bytes:
-    """A body as it is kept, from its pieces: a copy of each stretch of the template is two numbers.
+def pack(static: Static, fills: Sequence[str], version_id: int, template: str) -> bytes:
+    """A body as it is kept. `static` are the texts around each fill, always the same object for the same texts.
 
-    A stretch is (2 · length + 1, offset), a text (2 · length, its bytes), in bytes of UTF-8; the numbers are LEB128.
-    Offsets behind the template count on in the longer texts written so far, so that what comes twice is written once.
-    `static` are the pieces that may stand in the template: always the same object for the same version.
+    A stretch of the template is (2 · length + 1, offset), a text (2 · length, its bytes), in bytes of UTF-8; the
+    numbers are LEB128. Offsets behind the template count on in the longer texts written so far, so that what comes
+    twice is written once.
     """
-    stretches, end = _stretches(static, version_id, template)
-    known: dict[str, bytes] = {}
-    made = [_BY_PIECES]
-    for piece in pieces:
-        if again := stretches.get(piece) or known.get(piece):
-            made.append(again)
-        elif piece:
-            raw = piece.encode()
-            made += _number(len(raw) << 1), raw
-            if len(raw) >= _SHORT:
-                known[piece] = _number(len(raw) << 1 | 1) + _number(end)
-                end += len(raw)
-    packed = b"".join(made)
-    return packed if len(packed) <= _LONGEST else _deflated("".join(pieces).encode(), version_id, template)
+    known = _known.get(id(static))
+    if known is None or known.version_id != version_id:
+        known = _know(static, version_id, template)
+    made = [b""] * (len(static) + len(fills))
+    made[::2] = known.written
+    made[1::2] = _texts(fills, known.end)
+    packed = _BY_PIECES + b"".join(made)
+    return packed if len(packed) <= _LONGEST else _deflated(_whole(static, fills), version_id, template)
 
 
-_KEPT: Final = 256
-_Stretches: TypeAlias = tuple[Collection[str], dict[str, bytes], int]
-_known: dict[int, _Stretches] = {}
+def _texts(fills: Sequence[str], end: int) -> list[bytes]:
+    """Each text as it is written, the second time as a stretch of the first."""
+    again: dict[str, bytes] = {}
+    made = []
+    for fill in fills:
+        if written := again.get(fill):
+            made.append(written)
+            continue
+        raw = fill.encode()
+        size = len(raw)
+        made.append(_number(size << 1) + raw)
+        if size >= _SHORT:
+            again[fill] = _number(size << 1 | 1) + _number(end)
+            end += size
+    return made
 
 
-def _stretches(static: Collection[str], version_id: int, template: str) -> tuple[dict[str, bytes], int]:
-    """How each static piece is written, and the length of the template; kept for the versions in use."""
-    known = _known.get(version_id)
-    if known is not None and known[0] is static:
-        return known[1], known[2]
+def _whole(static: Static, fills: Sequence[str]) -> bytes:
+    return "".join([piece for run, fill in zip(static, (*fills, ""), strict=True) for piece in (*run, fill)]).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """How static texts are written for one version, and the length of its template in bytes."""
+
+    static: Static
+    version_id: int
+    written: tuple[bytes, ...]
+    end: int
+
+
+_KEPT: Final = 512
+_known: dict[int, _Known] = {}
+"""By identity, which lasts as long as the entry does."""
+
+
+def _know(static: Static, version_id: int, template: str) -> _Known:
     whole = template.encode()
-    made = {piece: written for piece in static if (written := _stretch(piece.encode(), whole))}
+    written = tuple(b"".join([_stretch(piece.encode(), whole) for piece in run]) for run in static)
     if len(_known) >= _KEPT:
         _known.clear()
-    _known[version_id] = static, made, len(whole)
-    return made, len(whole)
+    known = _known[id(static)] = _Known(static, version_id, written, len(whole))
+    return known
 
 
 def _stretch(raw: bytes, whole: bytes) -> bytes:
-    """A static text as a stretch of the template; its first bytes may be others, such as the number of a link."""
+    """A static text as a stretch of the template; its first bytes may be others, such as the number of a link.
+
+    What is not found is cut into texts too short to count as written.
+    """
     for skipped in range(_SHORT):
         if len(raw) - skipped >= _SHORT and (offset := whole.find(raw[skipped:])) >= 0:
             text = _number(skipped << 1) + raw[:skipped] if skipped else b""
             return text + _number((len(raw) - skipped) << 1 | 1) + _number(offset)
-    return b""
+    parts = [raw[at : at + _SHORT - 1] for at in range(0, len(raw), _SHORT - 1)]
+    return b"".join([_number(len(part) << 1) + part for part in parts])
 
 
 def _number(value: int) -> bytes:

@@ -14,6 +14,7 @@ from email.utils import format_datetime, make_msgid
 
 import click
 
+from app.actions.signing import signers_of
 from app.cli.running import settings_or_exit
 from app.core.instants import to_datetime
 from app.mail.dkim import KeyFault, Signer, sign
@@ -24,7 +25,6 @@ from app.mail.transports import Envelope, MessageKey, Sent, send_all
 from app.main import wall
 from app.net.names import NoAnswer, txt
 from app.settings import Settings
-from app.worker.signing import signers_of
 from app.worker.working import relays_of
 
 NEEDED = ("from", "list-unsubscribe", "list-unsubscribe-post")

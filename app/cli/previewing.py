@@ -17,19 +17,18 @@ from tempfile import gettempdir
 import click
 
 from app.actions.inspect import inspect
+from app.actions.preview import moment
 from app.actions.proof import NoProof, Proof, Wanted, draft_world, proof
+from app.actions.signing import signers_of
 from app.cli.running import settings_or_exit
 from app.cli.sheet import sheet, size_words
-from app.core.calendar import parse_date
 from app.core.instants import Instant
-from app.core.windows import Clock, at_local, zone_of
 from app.files.sources import load
 from app.mail.dkim import Signer, sign
 from app.mail.smtp_simple import SimpleTransport
 from app.mail.smtp_url import SmtpRelay
 from app.mail.transports import Envelope, MessageKey, Sent, send_all
 from app.main import build_world, today, wall
-from app.worker.signing import signers_of
 from app.worker.working import relays_of
 from app.world import World
 
@@ -104,10 +103,8 @@ def _made(request: Request, world: World | None) -> Proof | NoProof:
 
 
 def _instant(text: str, timezone: str, usual: str) -> Instant:
-    day, _, clock = text.replace(" ", "T").partition("T")
-    hour, _, minute = (clock or "10:00").partition(":")
     try:
-        return at_local(parse_date(day), Clock(int(hour), int(minute or 0)), zone_of(timezone, usual))
+        return moment(text, timezone, usual)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--at") from error
 

@@ -50,7 +50,7 @@ def _prepare(settings: Settings) -> None:
 
 
 def _check_relays(settings: Settings) -> None:
-    from app.worker.signing import signers_of
+    from app.actions.signing import signers_of
     from app.worker.working import open_relays
 
     try:

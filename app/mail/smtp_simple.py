@@ -18,6 +18,7 @@ from app.mail.smtp_session import SessionFault, host_name, parse_offer, refusal,
 from app.mail.smtp_stream import wire_form
 from app.mail.smtp_url import SmtpRelay, Tls
 from app.mail.transports import (
+    NO_LIMIT,
     Deferred,
     Envelope,
     HandOverForbidden,
@@ -50,6 +51,10 @@ class SimpleTransport:
     @property
     def is_ready(self) -> bool:
         return not self._is_stopped
+
+    @property
+    def room(self) -> int:
+        return NO_LIMIT
 
     def stop(self, grace: float) -> None:  # noqa: ARG002 - one mail at a time ends by itself
         self._is_stopped = True

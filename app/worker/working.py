@@ -26,6 +26,7 @@ from app.actions.progress import Reporter
 from app.actions.publish import wake_concerned
 from app.actions.recover import recover
 from app.actions.shelf import Shelf
+from app.actions.signing import signers_of
 from app.actions.sweep import LeaseWatch, beat, expire_leases, renew, resend_uncertain
 from app.actions.timemachine import walk
 from app.actions.warming import WarmUp
@@ -40,7 +41,6 @@ from app.mail.smtp_routes import Routes, fit_to_lanes
 from app.mail.smtp_url import FileRelay, Relay, RelayFaults, SmtpRelay, parse_relays
 from app.mail.transports import Transport
 from app.worker.clock import Clock, Work
-from app.worker.signing import signers_of
 from app.world import World
 
 log = structlog.get_logger()

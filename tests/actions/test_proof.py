@@ -13,7 +13,8 @@ from click.testing import CliRunner
 from app.actions.inspect import Inspection, inspect_folder
 from app.actions.proof import NoProof, Proof, Wanted, draft_world, proof
 from app.cli import main
-from app.cli.sheet import sheet, without_images
+from app.cli.sheet import sheet
+from app.mail.views import without_pictures
 from tests.actions.small_site import WELCOME, sources_of
 from tests.services.smtp import Sink
 
@@ -90,12 +91,12 @@ def test_the_sheet_shows_four_views_and_fetches_nothing(shop: Inspection) -> Non
     assert page.count("<iframe sandbox ") == 4
     assert "<script" not in page
     assert "http-equiv" not in page.partition("<body")[0].partition("srcdoc")[0]
-    assert "@media all" in page
+    assert "@media (min-width:0px)" in page
 
 
 def test_without_images_only_their_words_are_left() -> None:
     html = '<p><img width="9" src="https://a.example/x.png" alt="A crate"><IMG SRC="cid:b"></p>'
-    assert without_images(html) == '<p><img width="9" src="" alt="A crate"><IMG SRC=""></p>'
+    assert without_pictures(html) == '<p><img width="9" src="" alt="A crate"><IMG SRC=""></p>'
 
 
 # ── The command ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from app.actions.signing import signers_of
 from app.mail.dkim import KeyFault, Signer, sign
 from app.mail.message import render
 from app.mail.smtp import SmtpTransport
 from app.mail.smtp_url import SmtpRelay, Timeouts, Tls
 from app.mail.transports import Envelope, MessageKey, Sent, send_all
 from app.settings import DkimKey, SettingsError, read
-from app.worker.signing import signers_of
 from tests.mail.mailing import NOON, alice, compiled, context
 from tests.mail.test_dkim import RSA, RSA_KEY, pem
 from tests.servers.postfix import Postfix, find_daemons

@@ -39,6 +39,7 @@ class Sort(StrEnum):
     RECOMPUTE = "recompute"
     CODES = "codes"
     FORECAST = "forecast"
+    PROOF = "proof"
 
 
 ALLOWED: Mapping[Sort, May] = {
@@ -50,6 +51,7 @@ ALLOWED: Mapping[Sort, May] = {
     Sort.RECOMPUTE: May.STEER,
     Sort.CODES: May.STEER,
     Sort.FORECAST: May.STEER,
+    Sort.PROOF: May.STEER,
 }
 """What one needs to ask for a sort, to cancel it, and to see what it says of people."""
 _HELD = frozenset({Sort.BULK})

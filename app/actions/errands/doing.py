@@ -14,6 +14,7 @@ from app.actions.errands import Sort, of_row
 from app.actions.errands.bench import LEASE, Bench, CancelledError, Doer, Done, NotDone, SetAsideError
 from app.actions.errands.crowds import change_many, export_many, take_back
 from app.actions.errands.history import forecast, import_codes, recompute
+from app.actions.errands.proofs import send_proofs
 from app.actions.errands.publishing import apply_plan, plan
 from app.actions.shelf import Shelf
 from app.store import errands
@@ -31,6 +32,7 @@ DOERS: Mapping[Sort, Doer] = {
     Sort.RECOMPUTE: recompute,
     Sort.CODES: import_codes,
     Sort.FORECAST: forecast,
+    Sort.PROOF: send_proofs,
 }
 MOST_TRIES = 5
 """An errand whose worker died so often is given up: it may be what kills them."""

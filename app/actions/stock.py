@@ -20,9 +20,8 @@ from app.core.offering import Handed, Redeemed, code_key, judge, known_end
 from app.core.offers import CodePool, Offer, SharedCode
 from app.core.windows import zone_of
 from app.store import offers as store
-from app.store import products
+from app.store import products, redemptions, sums
 from app.store.events import record_facts
-from app.store.offers import Redemption
 from app.store.people import find
 from app.store.products import News, Product
 from app.world import World
@@ -135,6 +134,8 @@ class PoolReport:
     pool: store.Pool
     offers: tuple[str, ...]
     low_at: int
+    redeemed: int = 0
+    """Codes of its offers that were used well."""
 
     @property
     def is_low(self) -> bool:
@@ -145,9 +146,14 @@ def pool_reports(session: Session, offers: Sequence[Offer]) -> list[PoolReport]:
     """Every pool, those that a live offer names and nobody has filled yet included."""
     known = {pool.pool: pool for pool in store.pools(session)}
     named = {offer.codes.pool: offer.codes for offer in offers if isinstance(offer.codes, CodePool)}
-    found = {key: known.get(key, store.Pool(key, 0, 0)) for key in sorted(known.keys() | named.keys())}
-    lows = {key: max(_lows(offers, key), default=0) for key in found}
-    return [PoolReport(pool, tuple(pool_users(offers, key)), lows[key]) for key, pool in found.items()]
+    used = sums.sums(session, redemptions.metric_of(Redeemed.GOOD))
+    found = []
+    for key in sorted(known.keys() | named.keys()):
+        users = tuple(pool_users(offers, key))
+        redeemed = sum(used.get(offer, 0) for offer in users)
+        low_at = max(_lows(offers, key), default=0)
+        found.append(PoolReport(known.get(key, store.Pool(key, 0, 0)), users, low_at, redeemed))
+    return found
 
 
 def _lows(offers: Sequence[Offer], pool: str) -> Iterator[int]:
@@ -171,8 +177,9 @@ class Used:
 def redeem(session: Session, shelved: Shelved, used: Used) -> Redeemed:
     """Judge a coupon and keep what it was. The same order told again is judged alike and kept once."""
     offer, verdict = _judged(session, shelved, used)
-    is_new = store.record_redemption(
-        session, Redemption(used.source, used.order_id, used.coupon, offer, used.subscriber_id, verdict, used.at)
+    is_new = redemptions.record_redemption(
+        session,
+        redemptions.Redemption(used.source, used.order_id, used.coupon, offer, used.subscriber_id, verdict, used.at),
     )
     if is_new and verdict in (Redeemed.AGAIN, Redeemed.LATE, Redeemed.NOT_GIVEN):
         log.warning("code_misused", offer=offer, verdict=verdict.value, order=used.order_id)
@@ -180,7 +187,7 @@ def redeem(session: Session, shelved: Shelved, used: Used) -> Redeemed:
 
 
 def _judged(session: Session, shelved: Shelved, used: Used) -> tuple[str, Redeemed]:
-    found = store.find_code(session, used.coupon)
+    found = redemptions.find_code(session, used.coupon)
     if found is not None and found.handed is None:
         return "", Redeemed.NOT_GIVEN
     if found is not None and found.handed is not None:
@@ -327,6 +334,6 @@ def worth(world: World, shelved: Shelved, coupon: str, buyer: str = "") -> Worth
         person = find(session, buyer) if buyer else None
         used = Used("", "", coupon, person.id if person else None, world.now())
         key, verdict = _judged(session, shelved, used)
-        found = store.find_code(session, coupon)
+        found = redemptions.find_code(session, coupon)
     ends_at = found.handed.ends_at if found is not None and found.handed is not None else None
     return Worth(verdict, shelved.workspace.offers.get(key), ends_at)

@@ -20,7 +20,7 @@ from app.actions.stock import Imported, PoolReport, import_codes, pool_reports
 from app.cli.running import settings_or_exit
 from app.core.offers import Offer
 from app.main import build_world
-from app.store import offers as store
+from app.store import redemptions
 from app.world import World
 
 
@@ -101,7 +101,7 @@ def _table(reports: list[PoolReport]) -> Table:
     for report in reports:
         pool = report.pool
         word = "empty" if report.offers and not pool.free else "low" if report.is_low else ""
-        numbers = (pool.total, pool.free, pool.total - pool.free, pool.redeemed)
+        numbers = (pool.total, pool.free, pool.total - pool.free, report.redeemed)
         table.add_row(pool.pool, *(f"{number:,}" for number in numbers), ", ".join(report.offers), word)
     return table
 
@@ -112,7 +112,7 @@ def misused(limit: int) -> None:
     """Show codes used twice, too late, by somebody else, or never handed out, newest first."""
     world = build_world(settings_or_exit())
     with world.transaction("read") as session:
-        rows = store.misused(session, limit)
+        rows = redemptions.misused(session, limit)
     for row in rows:
         click.echo(f"{row.code_key}  order {row.order_id}  {row.verdict.replace('_', ' ')}  {row.offer}")
     if not rows:

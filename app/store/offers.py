@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.core.instants import Instant
-from app.core.offering import Handed, Redeemed, code_key
+from app.core.offering import code_key
 from app.core.person import MessageState
 from app.store.base import At, Base, Id, RowId, is_sqlite, partial_index, table_of, upsert
 from app.store.messages import MessageRow
@@ -99,30 +99,6 @@ class OfferStockRow(Base):
     given: Mapped[int] = mapped_column(Integer, default=0)
 
 
-class RedemptionRow(Base):
-    """A code used for an order, and what it turned out to be."""
-
-    __tablename__ = "redemption"
-
-    source: Mapped[str] = mapped_column(String(32), primary_key=True)
-    order_id: Mapped[str] = mapped_column(String(128), primary_key=True)
-    code_key: Mapped[str] = mapped_column(String(64), primary_key=True)
-    offer: Mapped[str] = mapped_column(String(64), default="")
-    subscriber_id: Mapped[int | None] = mapped_column(RowId)
-    verdict: Mapped[str] = mapped_column(String(16))
-    at: Mapped[At]
-
-    __table_args__ = (Index("ix_redemption_code", "code_key"), Index("ix_redemption_offer", "offer", "verdict"))
-
-
-partial_index(
-    "ix_redemption_misused",
-    RedemptionRow.at,
-    RedemptionRow.order_id,
-    where=RedemptionRow.verdict != "good",
-)
-
-
 _CODE, _GRANT, _MESSAGE, _END = map(table_of, (CodeRow, GrantRow, MessageRow, OfferEndRow))
 Pair: TypeAlias = tuple[int, str]
 """(subscriber id, offer key)"""
@@ -166,12 +142,11 @@ def release_held(session: Session, offers: Iterable[str], now: Instant) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """A pool in numbers. `redeemed` counts codes used well at least once."""
+    """A pool in numbers."""
 
     pool: str
     total: int
     free: int
-    redeemed: int = 0
     empty_at: Instant | None = None
     """Since when mails have waited for its codes."""
     low_at: Instant | None = None
@@ -180,19 +155,8 @@ class Pool:
 
 def pools(session: Session) -> list[Pool]:
     """Every pool that has or had codes, by name."""
-    used = _redeemed_by_pool(session)
     rows = session.execute(select(table_of(PoolRow)).order_by(PoolRow.pool))
-    return [
-        Pool(row.pool, row.total, row.total - row.taken, used.get(row.pool, 0), row.empty_at, row.low_at)
-        for row in rows
-    ]
-
-
-def _redeemed_by_pool(session: Session) -> dict[str, int]:
-    good = RedemptionRow.verdict == "good"
-    counted = func.count(func.distinct(RedemptionRow.code_key))
-    joined = select(_CODE.c.pool, counted).join(RedemptionRow, RedemptionRow.code_key == _CODE.c.text_key)
-    return {row[0]: row[1] for row in session.execute(joined.where(good).group_by(_CODE.c.pool))}
+    return [Pool(row.pool, row.total, row.total - row.taken, row.empty_at, row.low_at) for row in rows]
 
 
 def free_codes(session: Session, pool: str, up_to: int) -> int:
@@ -400,85 +364,3 @@ def set_sold_elsewhere(session: Session, offer: str, sold: int) -> None:
     statement = upsert(session, OfferStockRow).values(offer=offer, sold_elsewhere=sold)
     new = {"sold_elsewhere": statement.excluded.sold_elsewhere}
     session.execute(statement.on_conflict_do_update(index_elements=["offer"], set_=new))
-
-
-# ── Redeeming ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A code somebody used: of which offer, and who was given it. No offer: it lies in a pool, never handed out."""
-
-    offer: str
-    handed: Handed | None
-
-
-def find_code(session: Session, text: str) -> Found | None:
-    """A code of a pool, held until the transaction ends, so that two orders cannot both be its first."""
-    key = code_key(text)
-    codes = select(_CODE.c.id, _CODE.c.offer, _CODE.c.ends_at).where(_CODE.c.text_key == key)
-    row = session.execute(codes.with_for_update()).first()
-    if row is None:
-        return None
-    if row.offer:
-        return Found(row.offer, Handed(None, row.ends_at, good_orders(session, key)))
-    same = (_END.c.subscriber_id == _GRANT.c.subscriber_id) & (_END.c.offer == _GRANT.c.offer)
-    query = select(_GRANT.c.subscriber_id, _GRANT.c.offer, _GRANT.c.withdrawn_at, _END.c.ends_at)
-    query = query.select_from(_GRANT.outerjoin(_END, same))
-    grant = session.execute(query.where(_GRANT.c.code_id == row.id)).first()
-    if grant is None:
-        return Found("", None)
-    is_withdrawn = grant.withdrawn_at is not None
-    handed = Handed(grant.subscriber_id, grant.ends_at, good_orders(session, key), is_withdrawn=is_withdrawn)
-    return Found(grant.offer, handed)
-
-
-def good_orders(session: Session, key: str) -> frozenset[str]:
-    """The orders a code was rightly used for."""
-    rows = session.scalars(
-        select(RedemptionRow.order_id).where(
-            RedemptionRow.code_key == key, RedemptionRow.verdict == Redeemed.GOOD.value
-        )
-    )
-    return frozenset(rows)
-
-
-@dataclass(frozen=True, slots=True)
-class Redemption:
-    """A code used for an order, by whom (None: not known to us), and what it turned out to be."""
-
-    source: str
-    order_id: str
-    code: str
-    offer: str
-    subscriber_id: int | None
-    verdict: Redeemed
-    at: Instant
-
-
-def record_redemption(session: Session, used: Redemption) -> bool:
-    """Keep a redemption; the same order told again changes nothing and is False."""
-    values = {"code_key": code_key(used.code)[:64], "offer": used.offer, "subscriber_id": used.subscriber_id}
-    statement = upsert(session, RedemptionRow).values(
-        source=used.source, order_id=used.order_id, verdict=used.verdict.value, at=used.at, **values
-    )
-    return session.scalar(statement.on_conflict_do_nothing().returning(RedemptionRow.at)) is not None
-
-
-def verdict_of(session: Session, order_id: str) -> str:
-    """What the coupon of an order turned out to be, whoever told of it; "" for an order without one."""
-    query = select(RedemptionRow.verdict).where(RedemptionRow.order_id == order_id).order_by(RedemptionRow.at.desc())
-    return session.scalar(query.limit(1)) or ""
-
-
-def redemptions(session: Session, offer: str = "") -> dict[str, int]:
-    """How often each verdict was given, of one offer or of all."""
-    query = select(RedemptionRow.verdict, func.count()).group_by(RedemptionRow.verdict)
-    query = query.where(RedemptionRow.offer == offer) if offer else query
-    return {row[0]: row[1] for row in session.execute(query)}
-
-
-def misused(session: Session, limit: int = 50) -> Sequence[RedemptionRow]:
-    """Codes used in another way than they were meant, newest first."""
-    query = select(RedemptionRow).where(RedemptionRow.verdict != Redeemed.GOOD.value)
-    return session.scalars(query.order_by(RedemptionRow.at.desc(), RedemptionRow.order_id).limit(limit)).all()

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, case, func, select, update
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
-from app.core.instants import DAY, Instant
+from app.core.instants import Instant
+from app.store import sums
 from app.store.base import At, Base, Id, RowId, partial_index, table_of, upsert
 from app.store.events import EventRow
-from app.store.ledgers import add_counts
 from app.store.messages import MessageRow
 from app.store.people import SubscriberRow
 from app.store.runs import RunRow
@@ -104,9 +104,8 @@ def settle(session: Session, row: ReferralRow, state: str, reason: str, now: Ins
     before = row.state
     row.state, row.reason, row.settled_at, row.due_at = state, reason, now, None
     session.flush()
-    why = f"{state}:{reason}" if reason else state
-    again = {"counted": -1} if before == "counted" else {}
-    add_counts(session, {(now // DAY, "", "", "", f"friends:{name}"): by for name, by in {**again, why: 1}.items()})
+    counted = (state == "counted") - (before == "counted")
+    sums.add(session, {("friends:counted", ""): counted, ("friends:objected", reason): int(bool(reason))})
 
 
 def next_number(session: Session, referrer_id: int) -> int:

@@ -228,16 +228,17 @@ class Comment:
     stage: str
     campaign: str
     at: Instant
+    person: bytes
 
 
 def comments(session: Session, survey: str, limit: int = 50) -> list[Comment]:
     """The newest answers with words, newest first."""
     query = (
         select(_ANSWER.c.subscriber_id, _PERSON.c.address, _ANSWER.c.answer, _ANSWER.c.comment)
-        .add_columns(_ANSWER.c.stage, _ANSWER.c.campaign, _ANSWER.c.changed_at)
+        .add_columns(_ANSWER.c.stage, _ANSWER.c.campaign, _ANSWER.c.changed_at, _PERSON.c.public_id)
         .join(_PERSON, _PERSON.c.id == _ANSWER.c.subscriber_id)
         .where(_ANSWER.c.survey == survey, _ANSWER.c.comment != "")
-        .order_by(_ANSWER.c.changed_at.desc(), _ANSWER.c.message_id.desc())
+        .order_by(_ANSWER.c.at.desc(), _ANSWER.c.message_id.desc())
         .limit(limit)
     )
     return [Comment(*row) for row in session.execute(query)]

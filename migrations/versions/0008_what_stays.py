@@ -84,6 +84,19 @@ def _count() -> None:
         given = (SELECT count(*) FROM offer_grant g WHERE g.offer = offer_stock.offer)""")
     )
     op.execute(
+        sa.text("""INSERT INTO counts (day, campaign, step, arm, metric, value)
+        SELECT 0, '', offer, '', 'code:' || verdict, count(*) FROM redemption GROUP BY offer, verdict""")
+    )
+    op.execute(
+        sa.text("""INSERT INTO counts (day, campaign, step, arm, metric, value)
+        SELECT 0, '', '', '', 'friends:counted', count(*) FROM referral WHERE state = 'counted'
+        GROUP BY state""")
+    )
+    op.execute(
+        sa.text("""INSERT INTO counts (day, campaign, step, arm, metric, value)
+        SELECT 0, '', reason, '', 'friends:objected', count(*) FROM referral WHERE reason <> '' GROUP BY reason""")
+    )
+    op.execute(
         sa.text("""INSERT INTO survey_count (survey, stage, campaign, answer, people)
         SELECT survey, stage, campaign, answer, count(*) FROM (
             SELECT a.*, row_number() OVER (

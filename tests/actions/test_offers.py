@@ -18,6 +18,7 @@ from app.core.person import MessageState
 from app.core.windows import Clock as WallClock
 from app.core.windows import local, zone_of
 from app.store import offers as store
+from app.store import redemptions
 from app.store.engine import Database, open_database
 from app.store.messages import MessageRow
 from app.store.tables import metadata
@@ -316,8 +317,8 @@ def test_a_code_used_for_two_orders_is_noticed_and_the_same_order_told_twice_is_
     assert redeemed(shop, bob, "o-3", "SP-2") is Redeemed.NOT_GIVEN
     assert redeemed(shop, bob, "o-4", "NONSENSE") is Redeemed.UNKNOWN
     with shop.world.transaction("read") as session:
-        assert store.redemptions(session)["good"] == 1
-        assert len(store.misused(session)) == 3
+        assert redemptions.redemptions(session)["good"] == 1
+        assert len(redemptions.misused(session)) == 3
 
 
 def test_two_orders_at_once_with_one_code_are_one_good_and_one_again(shop: Shop) -> None:

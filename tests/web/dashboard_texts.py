@@ -23,6 +23,7 @@ TABLES = {
     "publish": ("SORTS", "REFUSALS"),
     "why": ("TOPICS", "ACTS"),
     "boxes": ("SHAPES",),
+    "offers": ("VERDICTS", "REASONS"),
 }
 _CALL = re.compile(r"""\b_\(\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')""")
 _COUNT = re.compile(r"""\b_n\(\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')""")

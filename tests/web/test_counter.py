@@ -12,7 +12,7 @@ from app.store import keys
 from app.store import offers as store
 from app.store.letters import letters
 from app.store.messages import MessageRow
-from app.store.offers import RedemptionRow
+from app.store.redemptions import RedemptionRow
 from tests.web.converting import sell
 from tests.web.desk import Desk
 

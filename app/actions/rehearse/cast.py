@@ -21,7 +21,7 @@ from app.core.scenario import Person
 from app.core.subscriber import Subscriber
 from app.links import Pass
 from app.mail.link_table import Link
-from app.store import events, offers, people, queue, tagging
+from app.store import events, offers, people, queue, redemptions, tagging
 from app.store.loading import Loaded, load_people
 from app.store.queue import RunStanding
 from app.store.saving import save_attributes
@@ -186,7 +186,7 @@ class Actor:
     def verdict(self) -> str:
         """What the code of her last order turned out to be; "" when it came without one."""
         with self.stage.world.transaction("read") as session:
-            return offers.verdict_of(session, next(reversed(self.orders), ""))
+            return redemptions.verdict_of(session, next(reversed(self.orders), ""))
 
     # ── Looking ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

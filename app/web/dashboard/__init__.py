@@ -19,6 +19,7 @@ from app.web.dashboard import (
     linkmap,
     look,
     mails,
+    offers,
     outlook,
     people,
     person,
@@ -48,6 +49,7 @@ PAGES: tuple[Register, ...] = (
     mails.register,
     delivery.register,
     segments.register,
+    offers.register,
     work.register,
     publish.register,
 )

@@ -37,6 +37,8 @@ SESSION_COOKIE = "parvar_session"
 THEMES = ("light", "dark")
 LARGEST_FILE = 21 * 1024 * 1024
 """Bytes of a form that brings a file, before anything of it is read."""
+LARGEST_PIECE = 512 * 1024
+"""Bytes of it read at once."""
 YEAR = 365 * 24 * 3600
 
 
@@ -107,6 +109,7 @@ def _refuse_forged_forms() -> None:
         return
     if request.endpoint == "dashboard.ask_codes":
         request.max_content_length = LARGEST_FILE
+        request.max_form_memory_size = LARGEST_PIECE
     secret = request.cookies.get(FORM_COOKIE, "")
     is_ours = bool(secret) and hmac.compare_digest(_token_of(secret), request.form.get("form_token", ""))
     if not is_ours or request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
@@ -267,6 +270,7 @@ def menu() -> list[tuple[str, str, str]]:
     return [
         ("dashboard.boxes", "boxes", say("Boxes")),
         ("dashboard.mails", "mails", say("Mails")),
+        ("dashboard.offers", "offers", say("Offers and answers")),
         ("dashboard.delivery", "delivery", say("Deliverability")),
         ("dashboard.segments", "segments", say("Segments")),
         ("dashboard.publish", "publish", say("Publish")),

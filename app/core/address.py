@@ -155,6 +155,9 @@ protonmail.com yandex.com yandex.ru fastmail.com yahoo.co.uk hotmail.co.uk rocke
 comcast.net
 """
 _COMMON: Final = tuple(_COMMON_DOMAINS.split())
+_CHARS: Final = tuple(map(frozenset, _COMMON))
+_MOST_CHARS: Final = 4
+"""Letters only one of two texts has, when two edits lie between them: an edit brings one and takes one at most."""
 _ONE_HOME: Final = {"gmail": "gmail.com", "hotmail": "hotmail.com", "chmail": "chmail.ir", "mihanmail": "mihanmail.ir"}
 _WRONG_ENDINGS: Final = {
     "con": "com",
@@ -180,7 +183,9 @@ def suggest_domain(domain: str) -> str | None:
     name, dot, ending = bare.rpartition(".")
     if name in _ONE_HOME:
         return _ONE_HOME[name]
-    near = [(_edits(bare, common), rank) for rank, common in enumerate(_COMMON) if abs(len(bare) - len(common)) <= 2]
+    chars = frozenset(bare)
+    alike = (rank for rank, common in enumerate(_CHARS) if len(chars ^ common) <= _MOST_CHARS)
+    near = [(_edits(bare, _COMMON[rank]), rank) for rank in alike if abs(len(bare) - len(_COMMON[rank])) <= 2]
     close = [(edits, rank) for edits, rank in near if edits <= (2 if len(_COMMON[rank]) > 8 else 1)]
     if close:
         return _COMMON[min(close)[1]]

@@ -11,28 +11,39 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, TypeAlias
 
-from sqlalchemy import insert, select, tuple_, update
+from sqlalchemy import bindparam, func, select, text, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.core.facts import Fact, Fields, Value
 from app.core.instants import Instant
 from app.core.person import MessageState
-from app.core.subscriber import NO_KIND, SubscriberState
-from app.store.base import is_sqlite, table_of, upsert
+from app.core.subscriber import SubscriberState
+from app.store.base import Base, is_sqlite, table_of
 from app.store.codec import stored, value_of
-from app.store.events import announce, fact_row, record
+from app.store.events import EventRow, NewsRow, fact_row
 from app.store.ledgers import BucketRow, TokenUsedRow
 from app.store.messages import MessageRow, NewMessage
 from app.store.people import AttributeRow, NewSubscriber, SubscriberRow
-from app.store.permissions import Consent, ConsentRow
+from app.store.permissions import Consent, ConsentRow, SuppressionRow
+from app.store.rows import ONCE, Rows, over
 
-_BUCKET = table_of(BucketRow)
-_TOKEN = table_of(TokenUsedRow)
-_PERSON = table_of(SubscriberRow)
-_ATTRIBUTE = table_of(AttributeRow)
-_MESSAGE = table_of(MessageRow)
+_BUCKET = table_of(BucketRow).c
+_TOKEN = table_of(TokenUsedRow).c
+_PERSON = table_of(SubscriberRow).c
+_ATTRIBUTE = table_of(AttributeRow).c
+_MESSAGE = table_of(MessageRow).c
+_CONSENT = table_of(ConsentRow).c
+_SUPPRESSION = table_of(SuppressionRow).c
 _OPEN = frozenset({MessageState.QUEUED.value, MessageState.WAITING.value})
 _DEAD = frozenset({MessageState.SKIPPED.value, MessageState.WITHDRAWN.value})
+_WANTED: Any = bindparam("wanted", expanding=True)
+
+
+def _blank(model: type[Base]) -> dict[str, Any]:
+    """What a row holds where nothing is said."""
+    return {column.name: getattr(column.default, "arg", None) for column in table_of(model).columns}
+
 
 # ── Buckets and used tokens ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -42,24 +53,33 @@ Filling: TypeAlias = tuple[float, Instant]
 """(tokens, as of when)"""
 
 
+_FULL_BUCKETS = Rows(BucketRow, ("scope", "key", "tokens", "at"), ONCE)
+_PUT_BUCKETS = Rows(BucketRow, ("scope", "key", "tokens", "at"), over(("scope", "key"), ("tokens", "at")))
+_HOLD_BUCKETS = (
+    select(_BUCKET.scope, _BUCKET.key, _BUCKET.tokens, _BUCKET.at)
+    .where(tuple_(_BUCKET.scope, _BUCKET.key).in_(_WANTED))
+    .order_by(_BUCKET.scope, _BUCKET.key)
+    .with_for_update()
+)
+_USE_TOKENS = {
+    make: make(table_of(TokenUsedRow)).on_conflict_do_nothing().returning(_TOKEN.nonce)
+    for make in (sqlite.insert, postgresql.insert)
+}
+_SUPPRESSED = select(_SUPPRESSION.address_hash).where(_SUPPRESSION.address_hash.in_(_WANTED))
+
+
 def hold_buckets(session: Session, full: Mapping[BucketKey, Filling]) -> dict[BucketKey, Filling]:
     """How full some buckets are, held until the transaction ends. `full`: what each is when nobody asked it before."""
+    keys = sorted(full)
     if not is_sqlite(session):  # a row that is not there yet cannot be held
-        new = upsert(session, BucketRow).on_conflict_do_nothing()
-        session.connection().execute(new, [_bucket(key, full[key]) for key in sorted(full)])
-    row = _BUCKET.c
-    query = select(row.scope, row.key, row.tokens, row.at).where(tuple_(row.scope, row.key).in_(sorted(full)))
-    found = session.connection().execute(query.order_by(row.scope, row.key).with_for_update())
+        _FULL_BUCKETS.write(session, [_bucket(key, full[key]) for key in keys])
+    found = session.connection().execute(_HOLD_BUCKETS, {"wanted": keys})
     return dict(full) | {(scope, key): (tokens, at) for scope, key, tokens, at in found}
 
 
 def put_buckets(session: Session, changed: Mapping[BucketKey, Filling]) -> None:
     """Write back buckets that are held."""
-    if changed:
-        statement = upsert(session, BucketRow)
-        new = {name: statement.excluded[name] for name in ("tokens", "at")}
-        once = statement.on_conflict_do_update(index_elements=["scope", "key"], set_=new)
-        session.connection().execute(once, [_bucket(key, changed[key]) for key in sorted(changed)])
+    _PUT_BUCKETS.write(session, [_bucket(key, changed[key]) for key in sorted(changed)])
 
 
 def _bucket(key: BucketKey, filling: Filling) -> dict[str, Any]:
@@ -71,8 +91,13 @@ def use_tokens_once(session: Session, kind: str, tokens: Mapping[bytes, Instant]
     if not tokens:
         return set()
     rows = [{"kind": kind, "nonce": nonce, "expires_at": tokens[nonce]} for nonce in sorted(tokens)]
-    statement = upsert(session, TokenUsedRow).on_conflict_do_nothing().returning(_TOKEN.c.nonce)
+    statement = _USE_TOKENS[sqlite.insert if is_sqlite(session) else postgresql.insert]
     return set(session.connection().scalars(statement, rows))
+
+
+def suppressed(session: Session, hashes: Iterable[bytes]) -> frozenset[bytes]:
+    """Those of the addresses that get nothing."""
+    return frozenset(session.connection().scalars(_SUPPRESSED, {"wanted": sorted(hashes)}))
 
 
 # ── People ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -90,22 +115,17 @@ class Held:
     is_new: bool
 
 
-_NEW_PERSON: dict[str, Any] = {
-    "state": SubscriberState.PENDING.value,
-    "kind": NO_KIND,
-    "weight": 0.0,
-    "landmark": 0,
-    "fit": 0,
-    "orders": 0,
-    "revenue": 0,
-    "referrals": 0,
-    "ladder_digest": "",
-    "is_suppressed": False,
-    "fell_from": "{}",
-    "wake": 0,
-    "attempts": 0,
-    "error": "",
-}
+_BLANK_PERSON = _blank(SubscriberRow)
+_PERSON_COLUMNS = tuple(name for name in _blank(SubscriberRow) if name != "id")
+_NEW_PEOPLE = Rows(SubscriberRow, _PERSON_COLUMNS, ONCE)
+_HOLD_PEOPLE = (
+    select(
+        _PERSON.address_key, _PERSON.id, _PERSON.public_id, _PERSON.state, _PERSON.confirmed_at, _PERSON.is_suppressed
+    )
+    .where(_PERSON.address_key.in_(_WANTED))
+    .order_by(_PERSON.id)
+    .with_for_update(key_share=True)
+)
 
 
 def hold_or_create_all(session: Session, new: Iterable[NewSubscriber]) -> dict[str, Held]:
@@ -113,12 +133,9 @@ def hold_or_create_all(session: Session, new: Iterable[NewSubscriber]) -> dict[s
     wanted = {each.address_key: each for each in new}
     if not wanted:
         return {}
-    statement = upsert(session, SubscriberRow).on_conflict_do_nothing()
-    session.connection().execute(statement, [_person(wanted[key]) for key in sorted(wanted)])
-    row = _PERSON.c
-    columns = (row.address_key, row.id, row.public_id, row.state, row.confirmed_at, row.is_suppressed)
-    query = select(*columns).where(row.address_key.in_(sorted(wanted))).order_by(row.id)
-    found = session.connection().execute(query.with_for_update(key_share=True))
+    keys = sorted(wanted)
+    _NEW_PEOPLE.write(session, [_person(wanted[key]) for key in keys])
+    found = session.connection().execute(_HOLD_PEOPLE, {"wanted": keys})
     return {
         key: Held(id_, public_id, state, at, bool(is_out), public_id == wanted[key].public_id)
         for key, id_, public_id, state, at, is_out in found
@@ -126,7 +143,7 @@ def hold_or_create_all(session: Session, new: Iterable[NewSubscriber]) -> dict[s
 
 
 def _person(new: NewSubscriber) -> dict[str, Any]:
-    return _NEW_PERSON | {
+    return _BLANK_PERSON | {
         "public_id": new.public_id,
         "address": new.address,
         "address_key": new.address_key,
@@ -148,18 +165,34 @@ def activate(session: Session, ids: Iterable[int], now: Instant) -> None:
     """Pending people of boxes that ask for no confirmation."""
     if wanted := sorted(ids):
         active = {"state": SubscriberState.ACTIVE.value, "confirmed_at": now}
-        session.connection().execute(update(_PERSON).where(_PERSON.c.id.in_(wanted)).values(active))
+        session.connection().execute(update(SubscriberRow).where(_PERSON.id.in_(wanted)).values(active))
 
 
 # ── What hangs on them ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+_NEW_CONSENTS = Rows(ConsentRow, tuple(_blank(ConsentRow)))
+_LAST_CONSENT = select(func.coalesce(func.max(_CONSENT.id), 0))
+_NEXT_CONSENTS = text("SELECT nextval(pg_get_serial_sequence('consent', 'id')) FROM generate_series(1, :number)")
 
 
 def append_consents(session: Session, lines: Sequence[Consent]) -> list[int]:
     """Write lines of the ledger and return their ids, in the same order."""
     if not lines:
         return []
-    statement = insert(table_of(ConsentRow)).returning(ConsentRow.id, sort_by_parameter_order=True)
-    return list(session.connection().scalars(statement, [_consent(line) for line in lines]))
+    ids = _next_consents(session, len(lines))
+    rows = [_consent(line) | {"id": id_} for line, id_ in zip(lines, ids, strict=True)]
+    _NEW_CONSENTS.write(session, rows)
+    return ids
+
+
+def _next_consents(session: Session, number: int) -> list[int]:
+    """Ids for new lines, known before they are written: rows that have to tell theirs are written one by one."""
+    connection = session.connection()
+    if is_sqlite(session):  # nobody else writes before we end
+        last: int = connection.scalar(_LAST_CONSENT) or 0
+        return list(range(last + 1, last + 1 + number))
+    return sorted(connection.scalars(_NEXT_CONSENTS, {"number": number}))
 
 
 def _consent(line: Consent) -> dict[str, Any]:
@@ -178,19 +211,36 @@ def _consent(line: Consent) -> dict[str, Any]:
     }
 
 
+_BLANK_FACT = _blank(EventRow)
+_NEW_FACTS = Rows(EventRow, tuple(_BLANK_FACT))
+_NEWS = Rows(NewsRow, tuple(_blank(NewsRow)))
+
+
 def append_facts(session: Session, facts: Sequence[tuple[int, Fact]]) -> None:
-    """Keep what happened to people and put it before the engine. Whoever is not due now is woken by the caller."""
-    rows = [fact_row(subscriber_id, fact) for subscriber_id, fact in facts]
-    record(session, rows)
-    announce(session, rows)
+    """Keep what happened to people and put it before the engine; the ids must be new ones.
+
+    Whoever is not due now is woken by the caller.
+    """
+    rows = [_BLANK_FACT | fact_row(subscriber_id, fact) for subscriber_id, fact in facts]
+    _NEW_FACTS.write(session, rows)
+    _NEWS.write(session, rows)
+
+
+_ATTRIBUTES = select(
+    _ATTRIBUTE.subscriber_id, _ATTRIBUTE.key, _ATTRIBUTE.text, _ATTRIBUTE.number, _ATTRIBUTE.sort
+).where(_ATTRIBUTE.subscriber_id.in_(_WANTED))
+_PUT_ATTRIBUTES = Rows(
+    AttributeRow,
+    ("subscriber_id", "key", "text", "number", "sort", "at"),
+    over(("subscriber_id", "key"), ("text", "number", "sort", "at")),
+)
 
 
 def attributes_of(session: Session, ids: Iterable[int]) -> dict[int, dict[str, Value]]:
     """What is known of people, by id; who has nothing is missing."""
-    row, found = _ATTRIBUTE.c, dict[int, dict[str, Value]]()
-    query = select(row.subscriber_id, row.key, row.text, row.number, row.sort)
-    for id_, key, text, number, sort in session.connection().execute(query.where(row.subscriber_id.in_(sorted(ids)))):
-        found.setdefault(id_, {})[key] = value_of(text, number, sort)
+    found: dict[int, dict[str, Value]] = {}
+    for id_, key, plain, number, sort in session.connection().execute(_ATTRIBUTES, {"wanted": sorted(ids)}):
+        found.setdefault(id_, {})[key] = value_of(plain, number, sort)
     return found
 
 
@@ -201,11 +251,7 @@ def put_attributes_all(session: Session, values: Mapping[int, Fields], at: Insta
         for id_, fields in sorted(values.items())
         for key, value in sorted(fields.items())
     ]
-    if rows:
-        statement = upsert(session, AttributeRow)
-        new = {name: statement.excluded[name] for name in ("text", "number", "sort", "at")}
-        once = statement.on_conflict_do_update(index_elements=["subscriber_id", "key"], set_=new)
-        session.connection().execute(once, rows)
+    _PUT_ATTRIBUTES.write(session, rows)
 
 
 # ── Their service mails ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -223,41 +269,42 @@ class ServiceMail:
     is_dead: bool
 
 
+_SERVICE_MAILS = (
+    select(
+        _MESSAGE.subscriber_id,
+        _MESSAGE.id,
+        _MESSAGE.cause_key,
+        _MESSAGE.due_at,
+        _MESSAGE.created_at,
+        _MESSAGE.state,
+    )
+    .where(_MESSAGE.subscriber_id.in_(_WANTED))
+    .where(_MESSAGE.cause_key.like("confirm:%") | _MESSAGE.cause_key.like("deliver:%"))
+    .order_by(_MESSAGE.due_at, _MESSAGE.id)
+)
+
+
 def service_mails(session: Session, ids: Iterable[int]) -> dict[int, list[ServiceMail]]:
     """The confirmations and kept promises of people, by id, the earliest due first."""
-    row, found = _MESSAGE.c, dict[int, list[ServiceMail]]()
-    by_cause = row.cause_key.like("confirm:%") | row.cause_key.like("deliver:%")
-    query = select(row.subscriber_id, row.id, row.cause_key, row.due_at, row.created_at, row.state)
-    query = query.where(row.subscriber_id.in_(sorted(ids)), by_cause).order_by(row.due_at, row.id)
-    for id_, message, cause, due_at, created_at, state in session.connection().execute(query):
+    found: dict[int, list[ServiceMail]] = {}
+    rows = session.connection().execute(_SERVICE_MAILS, {"wanted": sorted(ids)})
+    for id_, message, cause, due_at, created_at, state in rows:
         mail = ServiceMail(message, cause, due_at, created_at, state in _OPEN, state in _DEAD)
         found.setdefault(id_, []).append(mail)
     return found
 
 
-_NEW_MESSAGE: dict[str, Any] = {
-    "step": "",
-    "campaign": "",
-    "arm": "",
-    "state": MessageState.QUEUED.value,
-    "subject": "",
-    "offer": "",
-    "claim_no": 0,
-    "attempts": 0,
-    "reason": "",
-    "reply": "",
-}
+_BLANK_MESSAGE = _blank(MessageRow) | {"state": MessageState.QUEUED.value}
+_QUEUE = Rows(MessageRow, tuple(name for name in _BLANK_MESSAGE if name != "id"), ONCE)
 
 
 def queue_all(session: Session, mails: Sequence[tuple[NewMessage, Instant]]) -> None:
     """Queue mails, each to leave at its own instant. A cause that has a mail already gets none more."""
-    if mails:
-        statement = upsert(session, MessageRow).on_conflict_do_nothing()
-        session.connection().execute(statement, [_message(new, due_at) for new, due_at in mails])
+    _QUEUE.write(session, [_message(new, due_at) for new, due_at in mails])
 
 
 def _message(new: NewMessage, due_at: Instant) -> dict[str, Any]:
-    return _NEW_MESSAGE | {
+    return _BLANK_MESSAGE | {
         "public_id": new.public_id,
         "subscriber_id": new.subscriber_id,
         "recipient": new.recipient,
@@ -278,5 +325,5 @@ def _message(new: NewMessage, due_at: Instant) -> dict[str, Any]:
 def bring_forward(session: Session, ids: Iterable[int], now: Instant) -> None:
     """Let mails that are still ours leave now."""
     if wanted := sorted(ids):
-        mine = _MESSAGE.c.id.in_(wanted) & _MESSAGE.c.state.in_(sorted(_OPEN))
-        session.connection().execute(update(_MESSAGE).where(mine).values(due_at=now, slot_at=now))
+        mine = _MESSAGE.id.in_(wanted) & _MESSAGE.state.in_(sorted(_OPEN))
+        session.connection().execute(update(MessageRow).where(mine).values(due_at=now, slot_at=now))

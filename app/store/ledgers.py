@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
@@ -28,6 +29,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.core.instants import DAY, Instant, Span
 from app.store.base import At, Base, Id, RowId, partial_index, table_of, upsert
+from app.store.rows import Rows
 
 
 class TokenUsedRow(Base):
@@ -194,10 +196,13 @@ def add_stage_counts(session: Session, stages: Mapping[StageCount, int]) -> None
 def _bump(session: Session, model: type[Base], keys: tuple[str, ...], counts: Mapping[Any, int]) -> None:
     """Sorted, so that two workers never lock the same counters in opposite order."""
     rows = [dict(zip(keys, key, strict=True), value=value) for key, value in sorted(counts.items()) if value]
-    if rows:
-        statement = upsert(session, model)
-        more = {"value": table_of(model).c.value + statement.excluded.value}
-        session.connection().execute(statement.on_conflict_do_update(index_elements=list(keys), set_=more), rows)
+    _bumping(model, keys).write(session, rows)
+
+
+@cache
+def _bumping(model: type[Base], keys: tuple[str, ...]) -> Rows:
+    more = f'"value" = "{table_of(model).name}"."value" + excluded."value"'
+    return Rows(model, (*keys, "value"), f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {more}")
 
 
 # ── Heartbeats ───────────────────────────────────────────────────────────────────────────────────────────────────────

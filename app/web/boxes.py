@@ -260,7 +260,7 @@ class Desk:
     # Small parts.
 
     def _shelved(self) -> Shelved:
-        shelved = self._parts.shelved()
+        shelved = self._parts.shelved_lately()
         if shelved is None:
             abort(404)
         return shelved

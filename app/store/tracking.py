@@ -186,6 +186,20 @@ def floods(session: Session, message_ids: Iterable[int], most: int) -> dict[int,
     return {id_: session.scalars(nth, {"mail": id_}).one() for id_ in ids if id_ is not None}
 
 
+def facts_counted(session: Session, message_ids: Iterable[int]) -> dict[int, int]:
+    """How many facts there are of each mail."""
+    mail = EventRow.message_id
+    query = select(mail, func.count()).where(mail.in_(sorted(set(message_ids)))).group_by(mail)
+    return {id_: count for id_, count in session.execute(query) if id_ is not None}
+
+
+def put_back(session: Session, message_id: int, now: Instant, until: Instant) -> None:
+    """Facts of a mail that are due are due later."""
+    event = table_of(EventRow)
+    mine = (event.c.message_id == message_id) & (event.c.verdict_due_at <= now)
+    session.connection().execute(update(event).where(mine).values(verdict_due_at=until))
+
+
 _OF_MAILS = (*TOUCHES, "visited", "event")
 
 
@@ -213,14 +227,15 @@ class ClickFrom:
     at: Instant
 
 
-def clicks_near(session: Session, stretches: Sequence[Near]) -> list[ClickFrom]:
+def clicks_near(session: Session, stretches: Sequence[Near], *, standing: bool = False) -> list[ClickFrom]:
     """Clicks from networks in stretches of time; those whose mail was forgotten are left out.
 
     Of the clicks of one mail from one network within one second the first and the last stand for all, so that a flood
     costs no more than its seconds. Stretches near each other are asked for together: more than was asked may come.
+    `standing`: only those that were judged and are not a machine's.
     """
     found: set[tuple[int, str, bytes, Instant]] = set()
-    clicks = _CLICKS_SQLITE if is_sqlite(session) else _CLICKS
+    clicks = _CLICKS[is_sqlite(session), standing]
     for networks, since, until in _together(stretches):
         given = {"networks": sorted(networks), "since": since, "until": until}
         for message_id, campaign, name, network, first, last in session.connection().execute(clicks, given):
@@ -229,9 +244,11 @@ def clicks_near(session: Session, stretches: Sequence[Near]) -> list[ClickFrom]:
     return [ClickFrom(*each) for each in sorted(found)]
 
 
-def _clicks_by(table: str) -> TextualSelect:
+def _clicks_by(by_sqlite: bool, standing: bool) -> TextualSelect:
     """Written out, for SQLite has to be told by which index."""
+    table = "event INDEXED BY ix_event_network" if by_sqlite else "event"
     where = "kind = 'clicked' AND network_hash IN :networks AND at BETWEEN :since AND :until AND message_id IS NOT NULL"
+    where += " AND verdict IN ('human', 'unknown')" if standing else ""
     names = ("message_id", "campaign", "name", "network_hash")
     group = f"{', '.join(names)}, at / {SECOND}"
     asked = f"SELECT {', '.join(names)}, min(at) AS f, max(at) AS l FROM {table} WHERE {where} GROUP BY {group}"  # noqa: S608
@@ -241,8 +258,9 @@ def _clicks_by(table: str) -> TextualSelect:
     return given.columns(*plain, column("f", BigInteger), column("l", BigInteger))
 
 
-_CLICKS = _clicks_by("event")
-_CLICKS_SQLITE = _clicks_by("event INDEXED BY ix_event_network")
+_CLICKS = {
+    (by_sqlite, standing): _clicks_by(by_sqlite, standing) for by_sqlite in (False, True) for standing in (False, True)
+}
 
 _SPAN = 10 * MINUTE
 _NETWORKS = 400

@@ -1,15 +1,17 @@
 """Verdicts that change: what is corrected, what is left alone, and that the counters always say what the facts say."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
 
 from app.actions.advance import drain
-from app.actions.track import prove, recompute
+from app.actions.track import judge_all, judging, prove, recompute
+from app.actions.track.reading import Delivery, deliveries_of
 from app.core.engagement import score
 from app.core.instants import DAY, HOUR, SECOND
 from app.disk.spool import Fact
@@ -220,6 +222,36 @@ def test_a_flood_on_one_mail_is_a_machines_and_holds_up_nobody(house: House, mon
     assert house.verdicts("opened") == [("human", "plain")] * 5
     assert prove(house.world, *days(house)) == ()
     assert recompute(house.world, house.shelf, 0) == 0
+
+
+def test_a_mail_touched_all_the_time_is_judged_in_turns_and_others_at_once(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it costs to judge a mail grows with its facts, so facts of a busy mail wait for each other."""
+    monkeypatch.setattr("app.actions.track.judging.MANY", 8)
+    looked: list[set[int]] = []
+    before = deliveries_of
+
+    def look(session: Session, ids: Sequence[int], ends: Mapping[int, int]) -> list[Delivery]:
+        looked.append(set(ids))
+        return before(session, ids, ends)
+
+    monkeypatch.setattr(judging, "deliveries_of", look)
+    busy = house.mail(house.person("bob"))
+    for second in range(60):
+        house.tell(house.click(busy, link=second % 2, network=f"{second:016x}"))
+        house.ingest()
+        judge_all(house.world, house.shelf)
+        house.clock.advance(SECOND)
+    assert sum(busy in ids for ids in looked) < 25
+    quick = house.mail(house.person("alice"))
+    house.happen(house.click(busy, network=PHONE), house.click(quick, network=HOME))
+    assert [row.verdict for row in house.events("clicked") if row.message_id == quick] == ["human"]
+    house.judge(after=120 * SECOND)
+    assert len(house.verdicts("clicked")) == 62
+    assert "pending" not in {verdict for verdict, _ in house.verdicts("clicked")}
+    assert recompute(house.world, house.shelf, 0) == 0
+    assert prove(house.world, *days(house)) == ()
 
 
 # ── Properties ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -19,7 +19,7 @@ from app.actions.track.counting import Seen, judged_counts
 from app.actions.track.orders import credit_anew
 from app.actions.track.reading import Delivery, deliveries_of, verdicts_of
 from app.actions.track.visiting import merge_proven
-from app.core.instants import Instant
+from app.core.instants import SECOND, Instant
 from app.core.tracked import is_late
 from app.core.verdicts import CROWD_WINDOW, RULES, Verdict
 from app.store import events, tracking
@@ -35,6 +35,10 @@ BATCH = 200
 """Facts due that one transaction takes up; their deliveries are judged whole."""
 MAILS = 200
 """Mails one transaction of a recomputation judges."""
+ROWS = 2_000
+"""Facts of all mails one transaction judges together, as long as there is more than one mail."""
+MANY = 64
+"""Facts of a mail from which on it is judged less often: each time costs all of them."""
 MOST_FACTS = 5_000
 """Facts of one mail that are judged together; nobody reads a mail so often, and a flood must not hold up the others."""
 FLOOD = "flood"
@@ -63,7 +67,7 @@ class Change:
 
 
 def judge_due(world: World, shelf: Shelf, limit: int = BATCH) -> int:
-    """Judge what is due. Returns how many facts were taken up; call again while it equals `limit`."""
+    """Judge what is due. Returns how many facts were looked at; call again while it is `limit`."""
     now = world.now()
     with world.transaction("read") as session:
         if not events.verdicts_due(session, now, 1):
@@ -72,8 +76,8 @@ def judge_due(world: World, shelf: Shelf, limit: int = BATCH) -> int:
         tracking.judge_alone(session)
         shelved = shelf.look(session)
         due = events.verdicts_due(session, now, limit) if shelved is not None else ()
-        if due and shelved is not None:
-            _Judging(world, session, shelved, now, LATER_FACT).judge(due)
+        if due and shelved is not None and _Judging(world, session, shelved, now, LATER_FACT).judge(due):
+            return limit
         return len(due)
 
 
@@ -107,6 +111,19 @@ def recompute(world: World, shelf: Shelf, since: Instant, report: Callable[[int]
             after, mails = ids[-1], mails + len(ids)
 
 
+def turn_of(mail: int, size: int, due_at: Instant) -> Instant:
+    """When a mail with so many facts is judged: at once, but of a mail with many all facts of a while together.
+
+    The while doubles with the size, so that a mail costs the same however often it is touched, and each mail has its
+    own turns, so that they do not all come at once.
+    """
+    if size <= MANY:
+        return due_at
+    every = 4 * SECOND << min(size // MANY, MOST_FACTS // MANY).bit_length() - 1
+    shift = mail * 7_919 * SECOND // 1_000 % every
+    return -(-(due_at - shift) // every) * every + shift
+
+
 @dataclass(frozen=True, slots=True)
 class _Judging:
     """One transaction's judging."""
@@ -117,16 +134,44 @@ class _Judging:
     now: Instant
     cause: str
 
-    def judge(self, due: Sequence[EventRow]) -> int:
-        """Judge the deliveries of these facts, and those a click of theirs may make part of a crowd."""
+    def judge(self, due: Sequence[EventRow]) -> bool:
+        """Judge the deliveries of these facts, and those a click of theirs may make part of a crowd.
+
+        True when some were left for the next transaction.
+        """
         mails = {row.message_id for row in due if row.message_id is not None}
         ends = tracking.floods(self.session, mails, MOST_FACTS)
         flood = [row for row in due if row.message_id in ends and row.at > ends[row.message_id]]
         changed = self._condemn(flood)
         rest = [row for row in due if (row.at, row.fact_id) not in changed]
-        changed |= self.judge_mails({row.message_id for row in rest if row.message_id} | self._crowded_with(rest))
-        tracking.put_off(self.session, {(row.at, row.fact_id) for row in due} - changed)
-        return len(changed)
+        ripe, is_more = self._ripe(rest)
+        now_due = [row for row in rest if row.message_id is None or row.message_id in ripe]
+        changed |= self.judge_mails(ripe | self._crowded_with(now_due))
+        tracking.put_off(self.session, {(row.at, row.fact_id) for row in now_due} - changed)
+        return is_more
+
+    def _ripe(self, due: Sequence[EventRow]) -> tuple[set[int], bool]:
+        """Mails to judge now, those with few facts first, and whether some are left for the next transaction.
+
+        Facts of mails with many wait for the turn of their mail.
+        """
+        firsts: dict[int, Instant] = {}
+        for row in due:
+            if row.message_id is not None:
+                firsts[row.message_id] = min(row.at, firsts.get(row.message_id, row.at))
+        sizes = tracking.facts_counted(self.session, firsts)
+        ripe: set[int] = set()
+        room, is_more = ROWS, False
+        for size, mail in sorted((size, mail) for mail, size in sizes.items()):
+            turn = turn_of(mail, size, firsts[mail] + self.world.settings.grace)
+            if turn > self.now:
+                tracking.put_back(self.session, mail, self.now, turn)
+            elif not ripe or size <= room:
+                ripe.add(mail)
+                room -= size
+            else:
+                is_more = True
+        return ripe, is_more
 
     def judge_mails(self, ids: Iterable[int]) -> set[tuple[Instant, bytes]]:
         """Judge whole deliveries and write down what is different. Returns the facts whose verdict changed."""
@@ -155,7 +200,7 @@ class _Judging:
         return {(row.at, row.fact_id) for row in rows}
 
     def _crowded_with(self, due: Sequence[EventRow]) -> set[int]:
-        """Other mails of the same campaigns clicked from the same networks within a minute."""
+        """Other mails of the campaigns clicked from the same networks within a minute, and not by a machine yet."""
         clicks = [row for row in due if row.kind == "clicked" and row.network_hash]
         seen: dict[tuple[str, bytes], list[Instant]] = defaultdict(list)
         for row in clicks:
@@ -163,7 +208,7 @@ class _Judging:
         stretches = [Near(row.network_hash or b"", row.at - CROWD_WINDOW, row.at + CROWD_WINDOW) for row in clicks]
         return {
             near.message_id
-            for near in tracking.clicks_near(self.session, stretches)
+            for near in tracking.clicks_near(self.session, stretches, standing=True)
             if any(abs(near.at - at) <= CROWD_WINDOW for at in seen.get((near.group, near.network), ()))
         }
 

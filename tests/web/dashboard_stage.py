@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlencode
 
 from werkzeug.test import Client, TestResponse
 
@@ -30,7 +31,8 @@ class House:
         self.client = Client(self.desk.client.application)
 
     def get(self, path: str, lang: str = "en", **more: str) -> TestResponse:
-        return self.client.get(path, query_string={"lang": lang, **more}, buffered=True)
+        asked = urlencode({"lang": lang, **more})
+        return self.client.get(f"{path}{'&' if '?' in path else '?'}{asked}", buffered=True)
 
     def read(self, path: str, lang: str = "en", **more: str) -> str:
         """A page's words without its tags."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 from app.actions.errands import Json
 from app.actions.errands.bench import Bench, Done, NotDone
@@ -17,7 +18,19 @@ from app.mail.dkim import Signer, sign
 from app.mail.smtp_relays import open_transport
 from app.mail.smtp_simple import SimpleTransport
 from app.mail.smtp_url import FileRelay, RelayFaults, SmtpRelay, parse_relays
-from app.mail.transports import Envelope, MessageKey, Sent, Transport, send_all
+from app.mail.transports import (
+    Deferred,
+    Envelope,
+    MessageKey,
+    NotTried,
+    Outcome,
+    Refused,
+    RelayFault,
+    Sent,
+    Transport,
+    Uncertain,
+    send_all,
+)
 from app.settings import Settings
 
 MOST = 20
@@ -98,7 +111,19 @@ def _handed_over(bench: Bench, post: _Post, copy: Preview, number: int) -> str:
     key = MessageKey(_FILES_FROM + bench.errand.id * MOST + number, 1)
     data = sign(copy.data, post.signers, bench.world.wall()) if post.signers else copy.data
     outcome = send_all(post.transport, [Envelope(key, copy.sent_from, copy.sent_to, lambda: data)])[key]
-    if isinstance(outcome, Sent):
-        return ""
-    last = post.transport.transcript[-1:] if isinstance(post.transport, SimpleTransport) else []
-    return " · ".join((*last, str(outcome)))[:_LONGEST]
+    return _words(outcome)[:_LONGEST]
+
+
+def _words(outcome: Outcome) -> str:
+    """What was said of a copy, by the relay if it said anything."""
+    match outcome:
+        case Sent():
+            return ""
+        case Refused(reply=reply) | Deferred(reply=reply):
+            return " ".join(part for part in (str(reply.code), reply.enhanced, reply.text) if part)
+        case RelayFault(text=text) | Uncertain(text=text):
+            return text
+        case NotTried(reason=reason):
+            return reason
+        case _:
+            assert_never(outcome)

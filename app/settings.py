@@ -74,6 +74,11 @@ class Settings:
     """Where bounces and replies are fetched from: imaps://user:password@host/folder or pop3s://…"""
     hooks: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Provider → how it proves itself: a secret or key; for `ses` the one topic that may speak."""
+    alarm_webhook: str = ""
+    """Called when a breaker stops sending; signed with `alarm_secret`."""
+    alarm_secret: str = field(default="", repr=False)
+    webhook_networks: tuple[str, ...] = ()
+    """Networks inside our own that webhooks may call."""
     demo: bool = False
     log_format: str = "console"
 
@@ -114,9 +119,14 @@ def read(environ: Mapping[str, str]) -> Settings:
         grace=reader.take("GRACE_SECONDS", "3", _number(0, 3600)) * SECOND,
         bounce_mailbox=reader.take("BOUNCE_MAILBOX", "", str),
         hooks=reader.take("HOOKS", "", _pairs),
+        alarm_webhook=reader.take("ALARM_WEBHOOK", "", lambda text: _call(text) if text else ""),
+        alarm_secret=reader.take("ALARM_SECRET", "", lambda text: _secret(text) if text else ""),
+        webhook_networks=reader.take("WEBHOOK_NETWORKS", "", _networks),
         demo=reader.take("DEMO", "0", _one_of("0", "1")) == "1",
         log_format=reader.take("LOG_FORMAT", "console", _one_of("console", "json")),
     )
+    if settings.alarm_webhook and not settings.alarm_secret:
+        reader.fault("ALARM_SECRET", "is missing; the calls to PARVAR_ALARM_WEBHOOK are signed with it")
     reader.raise_faults()
     return settings
 
@@ -135,6 +145,9 @@ class _Reader:
         except ValueError as error:
             self._faults.append(f"PARVAR_{name}: {error}")
             return read(_HARMLESS.get(name, default))
+
+    def fault(self, name: str, words: str) -> None:
+        self._faults.append(f"PARVAR_{name}: {words}")
 
     def raise_faults(self) -> None:
         if self._faults:
@@ -176,6 +189,13 @@ def _url(text: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise ValueError(f"{text!r} is not an address such as https://mail.example.com")
     return text.rstrip("/")
+
+
+def _call(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+        raise ValueError(f"{text!r} is not an address such as https://alerts.example.com/parvar")
+    return text
 
 
 def _dkim(text: str) -> tuple[DkimKey, ...]:

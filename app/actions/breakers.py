@@ -1,6 +1,6 @@
 """Breakers: too many complaints, dead addresses, farewells or refusals of us stop a campaign, or all of them.
 
-Owns when that is, the evidence that is kept, and the one mail to whoever owns the campaign. A breaker never resumes
+Owns when that is, the evidence that is kept, and the one mail and call to whoever has to know. A breaker never resumes
 anything by itself: a person looks and decides, and what happened before is not held against it twice.
 """
 
@@ -14,13 +14,14 @@ from dataclasses import asdict, dataclass
 import structlog
 from sqlalchemy.orm import Session
 
+from app.actions.calling import ALARM
 from app.actions.publish import wake_concerned
 from app.actions.shelf import Shelf, Shelved
 from app.core.book import Standing
 from app.core.instants import DAY, Instant
 from app.core.person import MailClass
 from app.core.site import Guards
-from app.store import accounts, alarms, editions, steering, waking
+from app.store import accounts, alarms, editions, outbox, steering, waking
 from app.store.accounts import Deed
 from app.store.messages import NewMessage, queue_by_cause
 from app.store.waking import Concerned
@@ -129,6 +130,8 @@ def _stop(world: World, session: Session, shelved: Shelved, evidence: Evidence) 
         waking.begin(session, Concerned(is_everybody=True), world.now())
     detail = json.dumps(asdict(evidence) | {"share": round(evidence.share, 5)}, sort_keys=True)
     accounts.note(session, Deed(world.wall(), alarms.BREAKER, alarms.BREAKER, evidence.campaign, detail))
+    if world.settings.alarm_webhook:
+        outbox.put(session, ALARM, f"alarm:{evidence.campaign or '*'}:{world.now()}", detail, world.now())
     log.error("sending_stopped", campaign=evidence.campaign, what=evidence.what, number=evidence.number)
     _tell(world, session, shelved, evidence)
 

@@ -1,4 +1,4 @@
-"""`parvar messages`: mails that need a decision: their fate is unknown, or they could not be written.
+"""`parvar messages`: how mails leave, and those that need a decision: their fate is unknown, or they are not written.
 
 Owns how they are printed. What a decision does is app.actions.messages'.
 """
@@ -6,16 +6,21 @@ Owns how they are printed. What a decision does is app.actions.messages'.
 from __future__ import annotations
 
 import json
+import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 
 import click
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.table import Table
 
 from app.actions import messages as actions
+from app.actions import progress as actions_progress
+from app.actions.progress import Progress
 from app.cli.running import settings_or_exit
-from app.core.instants import to_datetime
+from app.core.instants import DAY, HOUR, MINUTE, SECOND, Span, to_datetime
 from app.main import build_world
 from app.store.measures import Troubled
 from app.world import World
@@ -25,7 +30,7 @@ _Ids = tuple[int, ...]
 
 @click.group()
 def messages() -> None:
-    """Mails that need a decision."""
+    """How mails leave, and those that need a decision."""
 
 
 @messages.command("list")
@@ -68,6 +73,54 @@ def resolve(ids: _Ids, what: str | None) -> None:
         raise click.UsageError("say --sent or --resend")
     done = (actions.take_as_sent if what == "sent" else actions.resend)(_world(), ids)
     click.echo(f"{done} of {len(ids)} {'are taken as sent' if what == 'sent' else 'leave again'}.")
+
+
+@messages.command()
+@click.option("--watch", is_flag=True, help="Say it again every two seconds, until interrupted.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON, for tools.")
+def progress(watch: bool, as_json: bool) -> None:
+    """How fast mails leave, how much is left, how lanes and relays stand. Exit code 1 when no worker lives."""
+    world = _world()
+    found = actions_progress.progress(world)
+    if as_json:
+        known = asdict(found) | {"due": found.due, "later": found.later, "left": found.left}
+        click.echo(json.dumps(known, ensure_ascii=False, indent=1))
+    elif watch:
+        with Live(_shown(found), refresh_per_second=2) as live:
+            while True:
+                time.sleep(2)
+                live.update(_shown(actions_progress.progress(world)))
+    else:
+        Console().print(_shown(found))
+    sys.exit(0 if found.workers else 1)
+
+
+def _shown(found: Progress) -> Group:
+    table = Table("Lane", "Due", "Later", "Put off", "Rests", "A minute", "Warm-up today", box=None)
+    for lane in found.lanes:
+        warm = f"{lane.allowance.used} of {lane.allowance.cap}" if lane.allowance else ""
+        numbers = (f"{lane.due:,}", f"{lane.later:,}", f"{lane.deferred:,}")
+        table.add_row(lane.name, *numbers, _span(lane.rests_for), f"{lane.per_minute or ''}", warm)
+    resting = [f"relay {name} rests for {_span(rest)}" for name, rest in found.relays if rest]
+    lines = [sentence(found), *resting, *([f"journal: {found.journal_fault}"] if found.journal_fault else [])]
+    return Group(*lines, *([table] if found.lanes else []))
+
+
+def sentence(found: Progress) -> str:
+    """The whole in one line, as `parvar run` logs it too."""
+    if not found.workers:
+        return "No worker gives a sign of life."
+    left = "nobody can say when" if found.left is None else f"{_span(found.left) or 'nothing'} left"
+    words = [f"{found.per_minute:,.0f} mails a minute", f"{found.due:,} due ({left})", f"{found.later:,} later"]
+    words += [f"{_span(found.lag)} behind"] if found.lag >= SECOND else []
+    words += [f"{found.held_back:,} wait for another day of the warm-up"] if found.held_back else []
+    return ", ".join(words)
+
+
+def _span(span: Span) -> str:
+    """Roughly: the two largest units."""
+    parts = [(span // DAY, "d"), (span // HOUR % 24, "h"), (span // MINUTE % 60, "min"), (-(-span // SECOND) % 60, "s")]
+    return " ".join(f"{number} {unit}" for number, unit in [each for each in parts if each[0]][:2])
 
 
 def _world() -> World:

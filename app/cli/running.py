@@ -44,6 +44,7 @@ def _prepare(settings: Settings) -> None:
     launcher.prepare_data(settings)
     launcher.refuse_taken_port(settings.host, settings.port)
     _check_relays(settings)
+    _check_way_back(settings)
     from app.cli.migrating import migrate_or_exit
 
     migrate_or_exit(settings)
@@ -61,6 +62,20 @@ def _check_relays(settings: Settings) -> None:
         signers_of(settings.dkim)
     except ValueError as error:
         raise click.ClickException(f"PARVAR_DKIM: {error}") from error
+
+
+def _check_way_back(settings: Settings) -> None:
+    """Bounces nobody hears of cost the good name: what cannot work is said before anything starts."""
+    from app.mail.inbound_hooks import faults_of, settings_of
+    from app.worker.working import mailbox_of
+
+    faults = [fault for name, value in settings.hooks.items() for fault in faults_of(settings_of(name, value))]
+    if faults:
+        raise click.ClickException("PARVAR_HOOKS: " + "; ".join(faults))
+    try:
+        mailbox_of(settings.bounce_mailbox)
+    except ValueError as error:
+        raise click.ClickException(f"PARVAR_BOUNCE_MAILBOX: {error}") from error
 
 
 @click.command()

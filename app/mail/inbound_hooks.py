@@ -55,6 +55,45 @@ class HookSettings:
     topic: str = ""
 
 
+def settings_of(provider: str, value: str) -> HookSettings:
+    """What the setting says of one provider: a secret or key; for `ses` the topic."""
+    return HookSettings(provider, topic=value) if provider == "ses" else HookSettings(provider, secret=value)
+
+
+def faults_of(settings: HookSettings) -> tuple[str, ...]:
+    """What is wrong with the way a provider is to prove itself, before it ever comes."""
+    if settings.provider not in PROVIDERS:
+        return (f"{settings.provider!r} is not known; known are {', '.join(PROVIDERS)}",)
+    match settings.provider:
+        case "ses":
+            is_topic = bool(_TOPIC.fullmatch(settings.topic))
+            return () if is_topic else ("ses: write the topic's ARN, arn:aws:sns:eu-west-1:123456789012:bounces",)
+        case "resend":
+            is_key = settings.secret.startswith("whsec_") and len(_unbase64(settings.secret[6:])) >= 16
+            return () if is_key else ("resend: write the signing secret, whsec_…",)
+        case "sendgrid":
+            return () if _is_public_key(settings.secret) else ("sendgrid: write the public key of the event webhook",)
+        case _:
+            return (
+                ()
+                if len(settings.secret) >= 12
+                else (f"{settings.provider}: the secret is shorter than 12 characters",)
+            )
+
+
+_TOPIC: Final = re.compile(r"arn:aws(?:-[a-z-]+)?:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_.-]{1,256}")
+
+
+def _is_public_key(text: str) -> bool:
+    try:
+        from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+        load_der_public_key(_unbase64(text))
+    except (ImportError, ValueError):
+        return False
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class HookEvents:
     """Proven; here is what it says (maybe nothing we can name)."""

@@ -11,7 +11,16 @@ from flask import Blueprint, abort, request
 from flask.typing import ResponseReturnValue
 
 from app.actions.bounces import take_in
-from app.mail.inbound_hooks import MAX_BODY, PROVIDERS, HookConfirm, HookEvents, HookRefused, HookRequest, HookSettings
+from app.mail.inbound_hooks import (
+    MAX_BODY,
+    PROVIDERS,
+    HookConfirm,
+    HookEvents,
+    HookRefused,
+    HookRequest,
+    HookSettings,
+    settings_of,
+)
 from app.mail.inbound_hooks import read_hook as read
 from app.net.certificates import certificate, fetch
 from app.web.parts import Parts
@@ -25,7 +34,7 @@ def blueprint(parts: Parts) -> Blueprint:
     @pages.post("/hooks/<provider>")
     @pages.post("/hooks/<provider>/<secret>")
     def hook(provider: str, secret: str = "") -> ResponseReturnValue:
-        settings = settings_of(parts, provider)
+        settings = known(parts, provider)
         if settings is None:
             abort(404)
         request.max_content_length = MAX_BODY
@@ -37,12 +46,10 @@ def blueprint(parts: Parts) -> Blueprint:
     return pages
 
 
-def settings_of(parts: Parts, provider: str) -> HookSettings | None:
+def known(parts: Parts, provider: str) -> HookSettings | None:
     """How this provider proves itself; None for one that nobody set up."""
     value = parts.world.settings.hooks.get(provider)
-    if value is None or provider not in PROVIDERS:
-        return None
-    return HookSettings(provider, topic=value) if provider == "ses" else HookSettings(provider, secret=value)
+    return None if value is None or provider not in PROVIDERS else settings_of(provider, value)
 
 
 def _answer(parts: Parts, provider: str, result: HookEvents | HookConfirm | HookRefused) -> ResponseReturnValue:

@@ -6,6 +6,8 @@ Must not hold logic of its own: every kind of work is an action.
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 import threading
 from collections.abc import Callable, Sequence
@@ -18,11 +20,12 @@ from app.actions import referrals, track
 from app.actions.advance import drain
 from app.actions.bounces import poll_mailbox
 from app.actions.breakers import watch
+from app.actions.calling import call_due
 from app.actions.deliver import LEASE, Courier, Post
 from app.actions.errands.doing import drain as do_errands
 from app.actions.nightly import keep_house
 from app.actions.pace import Paces
-from app.actions.progress import Reporter
+from app.actions.progress import Reporter, progress
 from app.actions.publish import wake_concerned
 from app.actions.recover import recover
 from app.actions.shelf import Shelf
@@ -30,6 +33,7 @@ from app.actions.signing import signers_of
 from app.actions.sweep import LeaseWatch, beat, expire_leases, renew, resend_uncertain
 from app.actions.timemachine import walk
 from app.actions.warming import WarmUp
+from app.core.instants import SECOND
 from app.core.person import MailClass
 from app.disk.folder import NodeFolder, boot_identity, hold_folder
 from app.disk.journal import Journal, JournalSettings
@@ -142,10 +146,13 @@ def works_of(shop: Workshop, end: Callable[[], None]) -> tuple[Work, ...]:
         Work("uncertain", 60, lambda: resend_uncertain(world)),
         Work("breakers", 30, lambda: watch(world, shelf)),
         Work("heartbeat", 2, lambda: beat(world, owner.node, reporter.words(shop.post.journal.fault))),
+        Work("webhooks", 2, lambda: call_due(world, shelf, os.environ)),
+        Work("journal", 30, lambda: begin_anew(shop, end)),
+        Work("progress", 60, lambda: tell_progress(world)),
         Work("errands", 1, lambda: do_errands(world, shelf, str(owner), shop.stopping.is_set)),
         Work("nightly", 6 * 3600, lambda: keep_house(world, shelf)),
     )
-    if mailbox := mailbox_of(world.settings.bounce_mailbox):
+    if mailbox := _mailbox_or_none(world.settings.bounce_mailbox):
         works = (*works, Work("bounce_mailbox", 60, lambda: poll_mailbox(world, mailbox)))
     demo = (Work("time_machine", 0.2, lambda: walk(world, shelf)),) if world.settings.demo else ()
     tracking = (Work(*each) for each in track.works(world, shelf, world.settings.data / "spool", owner.node))
@@ -166,6 +173,15 @@ def mailbox_of(url: str) -> Mailbox | None:
     return mailbox
 
 
+def _mailbox_or_none(url: str) -> Mailbox | None:
+    """A mailbox nobody can read stops no mail: it is said, and the worker goes on without."""
+    try:
+        return mailbox_of(url)
+    except ValueError as fault:
+        log.error("bounce_mailbox", fault=str(fault))
+        return None
+
+
 def deliver_or_end(courier: Courier, end: Callable[[], None]) -> int:
     """Deliver. What nobody expected ends the worker: its next life reads the journal, and knows what this one forgot.
 
@@ -176,6 +192,26 @@ def deliver_or_end(courier: Courier, end: Callable[[], None]) -> int:
     except Exception:
         end()
         raise
+
+
+ROOM = 64 << 20
+"""Bytes that must be free before a worker tries again whose journal could not be written."""
+
+
+def begin_anew(shop: Workshop, end: Callable[[], None]) -> None:
+    """A journal that failed stays closed: when its disk has room again, the next life opens another."""
+    journal = shop.post.journal
+    if journal.fault and shutil.disk_usage(shop.folder.path).free > ROOM:
+        log.warning("journal_begins_anew", fault=journal.fault)
+        end()
+
+
+def tell_progress(world: World) -> None:
+    """A line of the log while there is something to do."""
+    found = progress(world)
+    if found.due or found.per_minute:
+        left = None if found.left is None else found.left // SECOND
+        log.info("progress", per_minute=round(found.per_minute), due=found.due, later=found.later, seconds_left=left)
 
 
 def keep_leases(shop: Workshop) -> None:

@@ -101,6 +101,35 @@ def test_a_relay_that_cannot_be_read_is_named_without_its_password(tmp_path: Pat
     assert "hunter2" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "word"),
+    [
+        ("PARVAR_HOOKS", "postmarc=a-long-enough-secret", "postmarc"),
+        ("PARVAR_HOOKS", "ses=mytopic", "ARN"),
+        ("PARVAR_HOOKS", "sendgrid=hunter2hunter2", "public key"),
+        ("PARVAR_HOOKS", "brevo=hunter2", "shorter"),
+        ("PARVAR_BOUNCE_MAILBOX", "imap2://me:hunter2@mail.example.com", "imap2"),
+        ("PARVAR_BOUNCE_MAILBOX", "imaps://mail.example.com", "user, password and host"),
+        ("PARVAR_ALARM_WEBHOOK", "alerts.example.com", "is not an address"),
+        ("PARVAR_ALARM_WEBHOOK", "https://alerts.example.com", "PARVAR_ALARM_SECRET"),
+        ("PARVAR_WARM_UP", "example", "no domain"),
+        ("PARVAR_WARM_UP", "example.com@soon", "soon"),
+    ],
+)
+def test_a_way_back_that_cannot_work_is_named_before_anything_starts(
+    tmp_path: Path, name: str, value: str, word: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    done = parvar("run", **good(tmp_path), PARVAR_PORT=port, **{name: value})
+    assert done.returncode in (1, 2)
+    assert name in done.stderr
+    assert word in done.stderr
+    assert "hunter2" not in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "parvar.db").exists()
+
+
 def test_a_second_worker_on_the_same_folder_is_refused(tmp_path: Path) -> None:
     from app.disk.folder import hold_folder
 

@@ -86,6 +86,15 @@ def test_health_is_green_while_the_worker_beats_and_red_after(desk: Desk) -> Non
     assert desk.get("/health").status_code == 503
 
 
+def test_health_is_red_while_a_workers_journal_cannot_be_written(desk: Desk) -> None:
+    for fault, status, word in (("No space left on device", 503, "failing"), ("", 200, "ok")):
+        with desk.world.transaction("write") as session:
+            beat(session, Heartbeat("worker", "one", desk.clock(), detail=json.dumps({"journal": fault})))
+        answer = desk.get("/health")
+        assert answer.json is not None
+        assert (answer.status_code, answer.json["journal"]) == (status, word)
+
+
 # ── Files ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

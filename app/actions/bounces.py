@@ -18,13 +18,18 @@ from app.core.facts import Fact, FactKind
 from app.core.instants import DAY, Instant, Span
 from app.core.person import MailClass, MessageState
 from app.core.subscriber import SubscriberState
+from app.disk.letterbox import Letterbox
 from app.mail.inbound import read_mail
 from app.mail.inbound_event import InboundEvent, InboundKind
 from app.mail.inbound_mailbox import Mailbox, Polled, poll
+from app.mail.lanes import shipped_lanes
 from app.mail.replies import ReplyClass
-from app.store import claims, returns, signups
+from app.store import claims, paces, returns, signups
+from app.store.engine import StoreError
 from app.store.events import announce, fact_row, record
+from app.store.gate import GateClosedError
 from app.store.messages import withdraw
+from app.store.paces import ANYBODY
 from app.store.people import mark_suppressed, wake
 from app.store.permissions import Consent, Suppression, address_hash, append_consent, suppress
 from app.store.returns import Sent
@@ -115,6 +120,24 @@ def _keep_mail(world: World, raw: bytes) -> None:
     take_in(world, read_mail(raw))
 
 
+def empty_letterbox(world: World, letterbox: Letterbox) -> int:
+    """Act upon what was handed in on this machine. Nothing is forgotten before it is kept; returns how many were."""
+    done = 0
+    for dropped in letterbox.waiting():
+        try:
+            take_in(world, read_mail(dropped.raw, dropped.envelope_to))
+        except (StoreError, GateClosedError) as fault:
+            log.warning("letterbox_waits", fault=type(fault).__name__)
+            break
+        except Exception:  # one mail nobody foresaw must not stop those behind it
+            log.exception("letterbox_set_aside", name=dropped.path.name)
+            letterbox.set_aside(dropped)
+            continue
+        letterbox.forget(dropped)
+        done += 1
+    return done
+
+
 class _Incoming:
     """One event and whom it is about. An event nobody can be found for is logged and left."""
 
@@ -185,6 +208,8 @@ class _Incoming:
             return False
         held = Held(sent.subscriber_id, sent.address_key, sent.message_id, ReplyClass.COMPLAINT.value, "")
         _suppress(self._world, self._session, held, "complaint", self._now)
+        lane = shipped_lanes().of(sent.address_key.rpartition("@")[2]).name
+        paces.count_lanes(self._session, ANYBODY, {(lane, "complained"): 1}, self._now)
         return True
 
     def _left(self) -> bool:

@@ -46,7 +46,9 @@ class WarmUp:
     def _levels(self, session: Session, domain: str, today: int, lanes: Sequence[str]) -> dict[str, int]:
         if self._known is None or self._known[:2] != (today, domain):
             first = self._plans[domain] or figures.first_day(session, domain) or today
-            counts = figures.lanes_by_day(session, domain, first, today - 1) if first < today else {}
+            counts: dict[tuple[str, int, str], int] = {}
+            for whose in (domain, figures.ANYBODY) if first < today else ():
+                counts |= figures.lanes_by_day(session, whose, first, today - 1)
             self._known = today, domain, {lane: level_of(counts, lane, range(first, today)) for lane in lanes}
         return self._known[2]
 

@@ -36,6 +36,7 @@ COMMANDS = {
     "keys": ("app.cli.keys", "keys", "Make, list and revoke keys of the HTTP API."),
     "codes": ("app.cli.codes", "codes", "Fill pools of coupon codes, and look how full they are."),
     "messages": ("app.cli.messages", "messages", "List, retry and resolve mails that need a decision."),
+    "bounce": ("app.cli.bounce", "bounce", "Take in one mail that came back, from standard input."),
     "doctor": ("app.cli.doctor", "doctor", "Look for what is wrong with this installation."),
     "migrate": ("app.cli.migrating", "migrate", "Bring the database to the form this version needs."),
 }

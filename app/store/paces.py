@@ -19,6 +19,8 @@ from app.store.ledgers import CountRow, StepCount, add_counts
 from app.store.messages import IS_CLAIMED, IS_OPEN, MessageRow
 
 PREFIX = "lane:"
+ANYBODY = "*"
+"""In place of a sending domain: a complaint counts against each of ours."""
 
 
 def lane_counts(domain: str, found: Mapping[tuple[str, str], int], at: Instant) -> dict[StepCount, int]:

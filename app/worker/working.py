@@ -18,7 +18,7 @@ import structlog
 
 from app.actions import referrals, track
 from app.actions.advance import drain
-from app.actions.bounces import poll_mailbox
+from app.actions.bounces import empty_letterbox, poll_mailbox
 from app.actions.breakers import watch
 from app.actions.calling import call_due
 from app.actions.deliver import LEASE, Courier, Post
@@ -37,6 +37,7 @@ from app.core.instants import SECOND
 from app.core.person import MailClass
 from app.disk.folder import NodeFolder, boot_identity, hold_folder
 from app.disk.journal import Journal, JournalSettings
+from app.disk.letterbox import Letterbox
 from app.mail.inbound_mailbox import Mailbox, parse_mailbox
 from app.mail.lanes import shipped_lanes
 from app.mail.smtp import SmtpTransport
@@ -146,6 +147,7 @@ def works_of(shop: Workshop, end: Callable[[], None]) -> tuple[Work, ...]:
         Work("uncertain", 60, lambda: resend_uncertain(world)),
         Work("breakers", 30, lambda: watch(world, shelf)),
         Work("heartbeat", 2, lambda: beat(world, owner.node, reporter.words(shop.post.journal.fault))),
+        Work("letterbox", 2, lambda: empty_letterbox(world, Letterbox(world.settings.data / "letterbox"))),
         Work("webhooks", 2, lambda: call_due(world, shelf, os.environ)),
         Work("journal", 30, lambda: begin_anew(shop, end)),
         Work("progress", 60, lambda: tell_progress(world)),

@@ -18,6 +18,7 @@ from app.actions.door import leaving
 from app.actions.outcomes import Verdict, verdict_of
 from app.core.delivery import Go
 from app.core.person import MailClass
+from app.core.replacing import swift
 from app.disk.journal import JournalFull
 from app.mail.dkim import sign
 from app.mail.smtp_routes import Mailing
@@ -37,6 +38,7 @@ ASKED_FOR = 0.5
 _Key: TypeAlias = tuple[int, int]
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Ended:
     """How one letter of a load ended; without a settlement it was never drawn."""

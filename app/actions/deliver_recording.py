@@ -21,6 +21,7 @@ from app.actions.outcomes import Verdict, again_at
 from app.actions.pace import lane_tally
 from app.core.instants import DAY, Instant
 from app.core.person import MailClass, MessageState
+from app.core.replacing import swift
 from app.mail.lanes import Trying
 from app.store import alarms, bodies, claims, paces, people
 from app.store.claims import Attempt, Claim, Settled, Settlement
@@ -32,6 +33,7 @@ LONGEST = 5 * DAY
 """A mail without a freshness of its own is tried for so long (RFC 5321 §4.5.4.1)."""
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class _Known:
     ended: Ended

@@ -11,11 +11,13 @@ from typing import assert_never
 
 from app.core.instants import MINUTE, Instant, Span
 from app.core.person import MessageState
+from app.core.replacing import swift
 from app.mail.lanes import Trying, jittered, retry_at
 from app.mail.replies import Reply, ReplyClass
 from app.mail.transports import Deferred, NotTried, Outcome, Refused, RelayFault, Sent, Uncertain
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The state a message ends in, why, and what else follows."""

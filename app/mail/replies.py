@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from app.core.replacing import swift
 from app.mail import reply_words as words
 
 
@@ -63,6 +64,7 @@ class SenderFault(StrEnum):
     LOGIN = "login"
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Reply:
     """One SMTP answer. `enhanced` is `x.y.z` (RFC 2034, 3463) or empty; `text` has one line per reply line."""

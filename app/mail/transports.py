@@ -15,6 +15,7 @@ from itertools import count
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
+from app.core.replacing import swift
 from app.mail.replies import Reply, ReplyClass, Stage
 
 
@@ -25,6 +26,7 @@ class MessageKey(NamedTuple):
     claim: int
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Envelope:
     """One mail for one recipient.
@@ -50,6 +52,7 @@ class Envelope:
 # ---------------------------------------------------------------- outcomes
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Sent:
     """The server took it: a 2xx to the final dot."""
@@ -57,6 +60,7 @@ class Sent:
     reply: Reply
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Deferred:
     """A 4xx: try again later. `reply_class` says whether to slow the lane (`throttle`)."""
@@ -66,6 +70,7 @@ class Deferred:
     reply_class: ReplyClass
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Refused:
     """A 5xx: this mail will not be taken. `reply_class` says whose fault it is; `is_ours` when it was refused before
@@ -106,6 +111,7 @@ class NotTried:
 Outcome: TypeAlias = Sent | Deferred | Refused | RelayFault | Uncertain | NotTried
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """How one envelope ended, at which relay and on which connection slot (from 1; 0 when there was none)."""

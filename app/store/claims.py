@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.core.instants import Instant
 from app.core.person import MailClass, MessageState
+from app.core.replacing import swift
 from app.store.base import table_of
 from app.store.hot import Hot, HotRows
 from app.store.messages import IS_CLAIMED, IS_OPEN, DeliveryRow, MessageRow
@@ -23,6 +24,7 @@ _MESSAGE = table_of(MessageRow)
 _UNCERTAIN = MessageState.UNCERTAIN.value
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Claim:
     """One message taken: later writes must name the owner and this number."""
@@ -122,6 +124,7 @@ def _claim(session: Session, owner: str, wanted: Wanted, rank: int, limit: int) 
 # ── Settling ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """How one claim ended: sent, refused, skipped, uncertain, parked, or waiting until `due_at` for another try."""
@@ -138,6 +141,7 @@ class Settlement:
     mail_version_id: int | None = None
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Settled:
     """A message whose state did change, and who has to be woken for it."""
@@ -192,6 +196,7 @@ def _settled(session: Session, changing: Update) -> list[Settled]:
     return [Settled(row.id, row.subscriber_id, MessageState(row.state)) for row in sorted(rows)]
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One try at handing a message over, kept for whoever asks why."""

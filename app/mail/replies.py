@@ -162,7 +162,7 @@ def _is_transient(code: int, enhanced: str) -> bool:
 def _by_words(flat: str, enhanced: str, is_transient: bool) -> ReplyClass | None:
     if words.NO_SUCH_AT_MICROSOFT.search(flat):
         return ReplyClass.SOFT if is_transient else ReplyClass.HARD
-    if words.GREYLIST_WORDS.search(flat) and is_transient:
+    if words.EXPIRED_WORDS.search(flat) or (is_transient and words.GREYLIST_WORDS.search(flat)):
         return ReplyClass.SOFT
     if words.RECIPIENT_BLOCKED.search(flat) or words.RECIPIENT_RATE.search(flat):
         return ReplyClass.SOFT

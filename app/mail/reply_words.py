@@ -59,6 +59,10 @@ BLOCK_WORDS: Final = any_of(
     r"\behlo\b",
     r"\bbanned\b",
     r"access denied",
+    r"sender verif(?:y|ication)",
+    r"administrative prohibition",
+    r"\brcpthosts\b",
+    r"(?:refused|rejected|denied) by (?:\S+ ){0,4}filter",
     r"content (?:rejected|denied|filter|not accepted)",
     r"message (?:content )?(?:was |has been )?(?:rejected|refused|filtered)",
     r"sender (?:address )?(?:is |was |has been )?(?:rejected|denied|refused|not (?:allowed|accepted))",
@@ -72,6 +76,13 @@ BLOCK_WORDS: Final = any_of(
 )
 RECIPIENT_BLOCKED: Final = any_of(
     r"(?:account|mailbox|user|recipient)(?:'s)? (?:account |mailbox )?(?:is |was |has been )?(?:temporarily )?blocked\b"
+)
+EXPIRED_WORDS: Final = any_of(
+    r"(?:message|delivery|delivery time) expired",
+    r"retry time(?:out)? (?:exceeded|not reached)",
+    r"(?:has|have) been failing for a long time",
+    r"(?:in the queue|waiting) too long",
+    r"connection (?:reset|refused|dropped|timed out)",
 )
 QUOTA_WORDS: Final = any_of(
     r"over ?-?(?:the )?quota",
@@ -103,6 +114,7 @@ THROTTLE_WORDS: Final = any_of(
     r"temporarily deferred",
     r"server (?:is )?(?:too )?busy",
     r"too busy",
+    r"frequency limit",
     r"excessive (?:volume|connections|number)",
     r"exceeded .{0,40}(?:rate|per hour|per minute|hourly)",
 )

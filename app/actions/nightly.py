@@ -5,19 +5,23 @@ Owns the order of the regular housekeeping. Each part works in small batches, so
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import structlog
 
-from app.actions import errands
+from app.actions import accounts, errands
 from app.actions.leaving import purge_unconfirmed
 from app.actions.shelf import Shelf
 from app.core.instants import DAY, Span
-from app.store import bodies, ledgers, people, segments
+from app.store import bodies, ledgers, people, pictures, releases, segments
 from app.world import World
 
 log = structlog.get_logger()
 
 BODIES_FOR: Span = 400 * DAY
 """How long what was sent is kept to the letter."""
+PICTURES_FOR: Span = 7 * DAY
+"""A picture nobody needs is kept so long at least: what was taken back may be published again."""
 
 
 def keep_house(world: World, shelf: Shelf) -> None:
@@ -26,6 +30,8 @@ def keep_house(world: World, shelf: Shelf) -> None:
         world.rest()
     _forget(world)
     errands.forget(world)
+    accounts.seal_factors(world)
+    sweep_pictures(world)
     reconcile(world, shelf)
 
 
@@ -36,6 +42,38 @@ def _forget(world: World) -> None:
         with world.transaction("write") as session:
             gone = ledgers.sweep(session, world.wall()) + bodies.forget(session, world.now() - BODIES_FOR)
         world.rest()
+
+
+def sweep_pictures(world: World) -> int:
+    """Drop pictures that no stored version of a mail names any more. Returns how many.
+
+    Versions are looked at a hundred at a time. A publication meanwhile may need what nobody needed before: then
+    nothing is dropped, and the next night looks again.
+    """
+    with world.transaction("read") as session:
+        version = releases.control(session).version
+        loose = pictures.kept_before(session, world.now() - PICTURES_FOR)
+        after = 0
+    while loose:
+        with world.transaction("read") as session:
+            names, after = pictures.named(session, after, 100)
+        loose -= names
+        if not after:
+            break
+        world.rest()
+    for gone in _batches(sorted(loose), 200):
+        with world.transaction("write") as session:
+            if releases.control(session).version != version:
+                return 0
+            pictures.drop(session, gone)
+        world.rest()
+    if loose:
+        log.info("pictures_swept", pictures=len(loose))
+    return len(loose)
+
+
+def _batches(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    return (names[start : start + size] for start in range(0, len(names), size))
 
 
 def reconcile(world: World, shelf: Shelf) -> int:

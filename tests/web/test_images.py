@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import date
 from io import BytesIO
 from pathlib import Path
@@ -12,8 +13,9 @@ from PIL import Image
 from sqlalchemy import func, select
 
 from app.actions.inspect import Inspection, inspect
+from app.actions.nightly import PICTURES_FOR, sweep_pictures
 from app.actions.publish import Authorship, Published, apply
-from app.store.pictures import PictureRow
+from app.store.pictures import PictureRow, keep
 from tests.web.desk import Desk
 from tests.web.small_site import sources
 
@@ -108,3 +110,44 @@ def test_the_double_size_is_sent_at_the_same_width(desk: Desk, tmp_path: Path, r
 def test_nothing_but_published_pictures_is_served(desk: Desk, tmp_path: Path, red: bytes, name: str) -> None:
     published(desk, site(tmp_path, crate=red))
     assert desk.get(f"/i/{name}").status_code == 404
+
+
+def pictures(desk: Desk) -> set[str]:
+    with desk.world.transaction("read") as session:
+        return set(session.scalars(select(PictureRow.name)))
+
+
+def test_the_nightly_sweep_keeps_what_any_stored_version_shows_and_drops_the_rest(
+    desk_on_both: Desk, tmp_path: Path, red: bytes
+) -> None:
+    desk = desk_on_both
+    old, _ = published(desk, site(tmp_path, crate=red))
+    new, _ = published(desk, site(tmp_path, crate=png((280, 90), "blue")))
+    with desk.world.transaction("write") as session:
+        keep(session, {"0" * 24 + ".png": red}, desk.clock())
+        keep(session, {"f" * 24 + ".gif": red}, desk.clock() + 2 * PICTURES_FOR)
+    assert sweep_pictures(desk.world) == 0, "nothing is dropped in its first week"
+    desk.clock.advance(PICTURES_FOR + 1)
+    assert sweep_pictures(desk.world) == 1
+    assert pictures(desk) == {old.rpartition("/")[2], new.rpartition("/")[2], "f" * 24 + ".gif"}
+    assert desk.get(old).status_code == 200, "mails sent before go on showing their picture"
+
+
+def test_a_publication_during_the_sweep_leaves_every_picture_where_it_is(
+    desk: Desk, tmp_path: Path, red: bytes
+) -> None:
+    inspection = site(tmp_path, crate=red)
+    name = next(iter(inspection.pictures))
+    with desk.world.transaction("write") as session:
+        keep(session, inspection.pictures, desk.clock())
+    desk.clock.advance(PICTURES_FOR + 1)
+    published_now: list[bool] = []
+
+    def publish_meanwhile() -> None:
+        if not published_now:
+            published_now.append(True)
+            published(desk, inspection)
+
+    assert sweep_pictures(replace(desk.world, rest=publish_meanwhile)) == 0
+    assert published_now
+    assert pictures(desk) == {name}

@@ -7,6 +7,7 @@ counted addresses are handed in when a message is made.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from html import unescape
 from urllib.parse import quote, urlsplit
@@ -16,6 +17,7 @@ from app.mail.pieces import Kind, Piece
 
 _UNCOUNTED = re.compile(r"links\.(unsubscribe|preferences|view|confirm)\b")
 _PLAIN_SCHEMES = ("mailto:", "tel:", "sms:", "cid:", "data:")
+_HOST = re.compile(r"[a-z0-9.-]+", re.IGNORECASE)
 _MARKS = ("data-link", "data-topic", "data-track")
 
 
@@ -31,13 +33,18 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class UtmRule:
-    """Parameters added to static links that lead to one of `hosts` (all hosts when empty) and have none yet.
+    """Parameters added to links that lead to one of `hosts` (all hosts when empty) and have none yet.
 
     `{mail}` in a value becomes the mail's key, `{link}` the link's name.
     """
 
     parameters: tuple[tuple[str, str], ...] = ()
     hosts: tuple[str, ...] = ()
+
+    def written(self, mail: str, name: str) -> str:
+        """The parameters of one link, percent-encoded, `&` between; those without a value are left out."""
+        values = ((key, value.replace("{mail}", mail).replace("{link}", name)) for key, value in self.parameters)
+        return "&".join(f"{quote(key)}={quote(value, safe='')}" for key, value in values if value)
 
 
 @dataclass(slots=True)
@@ -58,6 +65,12 @@ class Numbering:
 
     def personal(self, name: str, topic: str) -> Link:
         return self._add(None, name, topic)
+
+    def tagging(self, name: str) -> str:
+        """The filter that tags an address known only when a mail is written; empty without a rule."""
+        added = self.utm.written(self.mail, name)
+        hosts = " ".join(host for host in self.utm.hosts if _HOST.fullmatch(host))
+        return f"|_m({added!r}, {hosts!r})" if added and (hosts or not self.utm.hosts) else ""
 
     def _add(self, url: str | None, name: str, topic: str) -> Link:
         link = Link(len(self.links), url, name, topic or self.topic)
@@ -89,8 +102,10 @@ def _counted(tag: Tag, document: Document, numbering: Numbering) -> Tag:
         return tag.put("href", _static(tag, document, numbering.static(unescape(href), name, topic)))
     link = numbering.personal(name, topic)
     capture = f"_u{link.number}"
+    is_ours = holes[0].text.startswith("links.") and HOLE.match(href) is not None
+    given = capture + ("" if is_ours else numbering.tagging(name))
     pieces = [Piece(Kind.STATEMENT, f"set {capture}", *where), Piece(Kind.STATEMENT, "endset", *where)]
-    call = Piece(Kind.EXPRESSION, f"_person({link.number}, {capture})", *where)
+    call = Piece(Kind.EXPRESSION, f"_person({link.number}, {given})", *where)
     start, end, shown = document.add(pieces[0]), document.add(pieces[1]), document.add(call)
     return tag.put("href", f"{start}{escaped_url_holes(href, document)}{end}{shown}")
 
@@ -130,18 +145,24 @@ def escaped_url_holes(href: str, document: Document) -> str:
 
 def tagged(url: str, rule: UtmRule, mail: str, name: str) -> str:
     """The address with the rule's parameters, unless it has them or leads elsewhere. The rest stays byte for byte."""
-    host = (urlsplit(url).hostname or "").lower()
-    if not rule.parameters or (rule.hosts and not any(host == own or host.endswith("." + own) for own in rule.hosts)):
+    return with_parameters(url, rule.written(mail, name), rule.hosts)
+
+
+def with_parameters(url: str, parameters: str, hosts: Iterable[str]) -> str:
+    """The address with parameters (percent-encoded, `&` between) it does not have yet, when it leads to one of `hosts`
+    (any when empty).
+    """
+    own = tuple(hosts)
+    try:
+        host = (urlsplit(url).hostname or "").lower()
+    except ValueError:  # brackets that are no address
+        return url
+    if not host or (own and not any(host == each or host.endswith("." + each) for each in own)):
         return url
     base, mark, fragment = url.partition("#")
     query = base.partition("?")[2]
     taken = {part.partition("=")[0] for part in query.split("&")}
-    values = [
-        (key, value.replace("{mail}", mail).replace("{link}", name))
-        for key, value in rule.parameters
-        if key not in taken
-    ]
-    added = "&".join(f"{quote(key)}={quote(value, safe='')}" for key, value in values if value)
+    added = "&".join(part for part in parameters.split("&") if part and part.partition("=")[0] not in taken)
     if not added:
         return url
     joint = "&" if query else ("" if base.endswith("?") else "?")

@@ -83,7 +83,9 @@ class _Writer:
     def _shown(self, number: int) -> str:
         piece = self.document.holes[number]
         match piece.kind:
-            case Kind.EXPRESSION if piece.text.startswith(("_l[", "_person(")) or piece.text.endswith("|_q"):
+            case Kind.EXPRESSION if piece.text.startswith("_person("):
+                return "{{ " + piece.text.replace("|_m(", "|_n(") + " }}"
+            case Kind.EXPRESSION if piece.text.startswith("_l[") or piece.text.endswith("|_q"):
                 return "{{ " + piece.text + " }}"
             case Kind.EXPRESSION if piece.text.endswith("|_u"):
                 return "{{ " + piece.text.removesuffix("|_u") + "|_w }}"

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from datetime import date, datetime
 from functools import lru_cache
+from html import unescape
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +20,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup, escape
 
 from app.mail import bidi, values
+from app.mail.link_table import with_parameters
 from app.mail.source import direction
 from app.mail.values import Code, Moment, Money, Percent, Picture, Survey
 
@@ -204,6 +206,15 @@ def _places(shown: Formats) -> dict[str, Callable[[object], str]]:
     }  # fmt: skip
 
 
+def _tagged_html(url: object, parameters: str, hosts: str) -> str:
+    """An address as HTML has it, tagged by the site's rule."""
+    return str(escape(with_parameters(unescape(str(url)).strip(), parameters, hosts.split())))
+
+
+def _tagged_plain(url: object, parameters: str, hosts: str) -> str:
+    return with_parameters(str(url).strip(), parameters, hosts.split())
+
+
 def _marked(show: Callable[[object], str]) -> Callable[[object], Markup]:
     """The same text, known to be safe."""
     return lambda value: Markup(show(value))  # noqa: S704 - every place escapes for itself
@@ -237,6 +248,7 @@ def environment(locale: str, *, is_swift: bool = False) -> Sandbox:
     sandbox.filters.update(_filters(formats(locale)))
     places = _places(formats(locale))
     sandbox.filters.update(places if is_swift else {name: _marked(show) for name, show in places.items()})
+    sandbox.filters.update({"_m": _tagged_html, "_n": _tagged_plain})
     sandbox.globals.clear()
     sandbox.globals["range"] = _short_range
     return sandbox

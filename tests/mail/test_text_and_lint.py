@@ -7,7 +7,9 @@ import quopri
 import struct
 import zlib
 from base64 import b64decode
+from dataclasses import replace
 from datetime import date
+from html import escape
 
 import pytest
 from hypothesis import given
@@ -22,7 +24,7 @@ from app.mail.link_table import UtmRule, tagged
 from app.mail.message import render
 from app.mail.publish import PublishOptions, compile_mail
 from app.mail.values import Moment, Money, day, money, number
-from tests.mail.mailing import LAYOUTS, alice, compiled, context, page, refused, source
+from tests.mail.mailing import LAYOUTS, OPTIONS, alice, compiled, context, page, refused, source
 
 
 def text(body: str, locale: str = "en", **reader: object) -> str:
@@ -253,6 +255,40 @@ def test_no_bytes_stop_the_reading_of_sizes(data: bytes) -> None:
 def test_parameters_are_added_by_rule_and_nothing_else_is_touched(url: str, wanted: str) -> None:
     rule = UtmRule((("utm_source", "parvar"), ("utm_campaign", "{mail}"), ("utm_term", "{link}")), ("example.com",))
     assert tagged(url, rule, "a/b", "") == wanted
+
+
+PERSONAL = (
+    "[a]({{ event.url }}){name=go} [b](https://shop.example.com/{{ subscriber.first_name }}?q=1#x) "
+    '[c](https://other.example/{{ subscriber.first_name }}) [d]({{ links.magnet("ebook") }})'
+)
+
+
+@pytest.mark.parametrize("is_counted", [True, False])
+def test_addresses_of_one_reader_are_tagged_too_but_never_our_own_signed_ones(is_counted: bool) -> None:
+    rule = UtmRule((("utm_source", "news"), ("copy", "{link}"), ("utm_campaign", "{mail}")), ("example.com",))
+    made = compile_mail(source(PERSONAL), LAYOUTS, replace(OPTIONS, utm=rule))
+    assert isinstance(made, CompiledMail)
+    assert made.is_inlined
+    seen: list[str] = []
+
+    def sign(number: int, url: str) -> str:
+        seen.append(url)
+        return f"https://t.example.com/{number}"
+
+    base = context()
+    assert base.tracking is not None
+    message = render(made, alice(), replace(base, tracking=replace(base.tracking, sign=sign) if is_counted else None))
+    wanted = [
+        "https://example.com/basket?a=1&b=2&utm_source=news&copy=go&utm_campaign=test%2Fmail",
+        "https://shop.example.com/Alice?q=1&utm_source=news&utm_campaign=test%2Fmail#x",
+        "https://other.example/Alice",
+        "https://example.com/m/1",
+    ]
+    if is_counted:
+        assert seen == wanted * 2  # the HTML, then the text
+    else:
+        assert [url for url in wanted if url not in message.text.split()] == []
+        assert [url for url in wanted if f'href="{escape(url)}"' not in message.html] == []
 
 
 def test_twin_links_of_outlook_share_their_number() -> None:

@@ -171,7 +171,8 @@ def _is_mailgun(request: HookRequest, settings: HookSettings, now: Instant) -> b
     payload = parse_json(request.body)
     stamp, token = text(payload, "signature", "timestamp"), text(payload, "signature", "token")
     expected = hmac.new(settings.secret.encode(), f"{stamp}{token}".encode(), hashlib.sha256).hexdigest()
-    return _same(text(payload, "signature", "signature"), expected) and _is_fresh(stamp, now, _MAILGUN_TOLERANCE)
+    given = (text(payload, "signature", name) for name in ("signature", "parent-signature"))
+    return any(_same(one, expected) for one in given) and _is_fresh(stamp, now, _MAILGUN_TOLERANCE)
 
 
 def _is_fresh(stamp: str, now: Instant, tolerance: int) -> bool:

@@ -130,14 +130,26 @@ def postmark(payload: object) -> Iterable[InboundEvent]:
         kind, hint = _POSTMARK_TYPES.get(sort, (InboundKind.BOUNCE, None))
         if record != "Bounce":
             kind, hint = _POSTMARK_RECORDS.get(record, InboundKind.UNKNOWN), None
-        if record == "SubscriptionChange" and at_path(item, "SuppressSending") is not True:
-            kind = InboundKind.UNKNOWN
+        if record == "SubscriptionChange":
+            kind, hint = _postmark_change(item)
         when = _first(item, "BouncedAt", "DeliveredAt", "ReceivedAt", "ChangedAt")
         recipient = _first(item, "Email", "Recipient")
         event_id = f"{text(item, 'MessageID')}:{record}:{text(item, 'ID')}:{recipient}:{when}"
         event = replace(_event("postmark", kind, item, event_id, recipient), at=instant({"at": when}, "at"))
         event = replace(event, message_id=_bracketed(text(item, "Metadata", "message_id")))
-        yield _said(event, text(item, "Details"), hint=hint) if record == "Bounce" else event
+        yield _said(event, text(item, "Details"), hint=hint) if kind is InboundKind.BOUNCE else event
+
+
+def _postmark_change(item: object) -> tuple[InboundKind, ReplyClass | None]:
+    """Postmark tells of its own list too: only what the reader did by hand is a farewell."""
+    if at_path(item, "SuppressSending") is not True:
+        return InboundKind.UNKNOWN, None
+    reason, origin = text(item, "SuppressionReason"), text(item, "Origin")
+    if reason == "HardBounce":
+        return InboundKind.BOUNCE, ReplyClass.HARD
+    if reason == "SpamComplaint":
+        return InboundKind.COMPLAINT, None
+    return (InboundKind.UNSUBSCRIBE if origin == "Recipient" else InboundKind.REPORT), None
 
 
 _POSTMARK_RECORDS: Final = {
@@ -145,7 +157,6 @@ _POSTMARK_RECORDS: Final = {
     "SpamComplaint": InboundKind.COMPLAINT,
     "Open": InboundKind.OPENED,
     "Click": InboundKind.CLICKED,
-    "SubscriptionChange": InboundKind.UNSUBSCRIBE,
 }
 _POSTMARK_TYPES: Final[Mapping[str, tuple[InboundKind, ReplyClass | None]]] = {
     "HardBounce": (InboundKind.BOUNCE, ReplyClass.HARD),
@@ -220,6 +231,7 @@ def sendgrid(payload: object) -> Iterable[InboundEvent]:
             kind, hint = _dropped(reason)
         if text(item, "type") == "blocked":
             hint = ReplyClass.BLOCK
+        hint = _SENDGRID_CLASSES.get(text(item, "bounce_classification"), hint)
         event = _event("sendgrid", kind, item, text(item, "sg_event_id") or raw_of(item)[:150], text(item, "email"))
         event = replace(event, message_id=_bracketed(text(item, "smtp-id")), at=instant(item, "timestamp"))
         yield _said(event, reason, text(item, "status"), hint) if kind is InboundKind.BOUNCE else event
@@ -235,6 +247,16 @@ _SENDGRID: Final[Mapping[str, tuple[InboundKind, ReplyClass | None]]] = {
     "spamreport": (InboundKind.COMPLAINT, None),
     "unsubscribe": (InboundKind.UNSUBSCRIBE, None),
     "group_unsubscribe": (InboundKind.UNSUBSCRIBE, None),
+}
+
+
+_SENDGRID_CLASSES: Final = {
+    "Invalid Address": ReplyClass.HARD,
+    "Mailbox Unavailable": ReplyClass.SOFT,
+    "Technical Failure": ReplyClass.SOFT,
+    "Frequency or Volume Too High": ReplyClass.THROTTLE,
+    "Reputation": ReplyClass.BLOCK,
+    "Content": ReplyClass.BLOCK,
 }
 
 
@@ -277,6 +299,7 @@ _BREVO: Final[Mapping[str, tuple[InboundKind, ReplyClass | None]]] = {
     "opened": (InboundKind.OPENED, None),
     "unique_opened": (InboundKind.OPENED, None),
     "proxy_open": (InboundKind.OPENED, None),
+    "unique_proxy_open": (InboundKind.OPENED, None),
     "click": (InboundKind.CLICKED, None),
 }
 
@@ -347,6 +370,8 @@ _SPARKPOST: Final = {
     "open": InboundKind.OPENED,
     "initial_open": InboundKind.OPENED,
     "click": InboundKind.CLICKED,
+    "generation_failure": InboundKind.REPORT,
+    "generation_rejection": InboundKind.REPORT,
 }
 _SPARKPOST_CLASSES: Final = {
     10: ReplyClass.HARD,
@@ -383,6 +408,7 @@ _RESEND: Final = {
     "email.opened": InboundKind.OPENED,
     "email.clicked": InboundKind.CLICKED,
     "email.failed": InboundKind.REPORT,
+    "email.suppressed": InboundKind.REPORT,
 }
 
 

@@ -130,7 +130,12 @@ def test_a_bounce_of_postmark() -> None:
         ({"RecordType": "SpamComplaint"}, InboundKind.COMPLAINT, ReplyClass.COMPLAINT),
         ({"RecordType": "Delivery"}, InboundKind.DELIVERED, ReplyClass.DELIVERED),
         (
-            {"RecordType": "SubscriptionChange", "SuppressSending": True},
+            {
+                "RecordType": "SubscriptionChange",
+                "SuppressSending": True,
+                "SuppressionReason": "ManualSuppression",
+                "Origin": "Recipient",
+            },
             InboundKind.UNSUBSCRIBE,
             ReplyClass.UNSUBSCRIBE,
         ),

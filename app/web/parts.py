@@ -5,6 +5,8 @@ Owns nothing of its own. A blueprint takes `Parts` and must not reach for anythi
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,8 +26,21 @@ LATELY = 0.1
 class Glance:
     """The release that was read last, and when."""
 
-    at: float = float("-inf")
-    shelved: Shelved | None = None
+    _at: float = float("-inf")
+    _shelved: Shelved | None = None
+    _reading: threading.Lock = field(default_factory=threading.Lock)
+
+    def look(self, now: float, read: Callable[[], Shelved | None]) -> Shelved | None:
+        """What was read a tenth of a second ago, else read anew: by one, while the others go by what there is."""
+        if 0 < now - self._at < LATELY:
+            return self._shelved
+        if not self._reading.acquire(blocking=self._shelved is None):
+            return self._shelved
+        try:
+            self._shelved, self._at = read(), now
+            return self._shelved
+        finally:
+            self._reading.release()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +62,7 @@ class Parts:
 
     def shelved_lately(self) -> Shelved | None:
         """The live release as it was at most a tenth of a second ago, for pages that are asked hundreds of times."""
-        now = self.world.monotonic()
-        if not 0 < now - self._glance.at < LATELY:
-            self._glance.shelved, self._glance.at = self.shelved(), now
-        return self._glance.shelved
+        return self._glance.look(self.world.monotonic(), self.shelved)
 
     def look(self, session: Session) -> Shelved | None:
         """The same within a transaction."""

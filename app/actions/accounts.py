@@ -12,10 +12,21 @@ from dataclasses import dataclass
 import pyotp
 
 from app.actions.access import Role, Visitor
-from app.actions.entering import LINK_FOR, digest_of, hasher, key_of, new_token, recovery_digest, step_of
+from app.actions.entering import (
+    LINK_FOR,
+    digest_of,
+    factor_of,
+    hasher,
+    keep_factor,
+    key_of,
+    new_token,
+    recovery_digest,
+    step_of,
+)
 from app.core.instants import DAY, Span
 from app.store import accounts
 from app.store.accounts import AccountRow, Deed, NewAccount
+from app.store.sealing import BrokenSealError, is_sealed_by
 from app.world import World
 
 SHORTEST = 12
@@ -148,10 +159,26 @@ def begin_second_factor(world: World, visitor: Visitor, secret: str, code: str) 
     codes = tuple(world.new_id().hex()[-16:] for _ in range(RECOVERY_CODES))
     with world.transaction("write") as session:
         row = _known(accounts.account(session, visitor.account_id))
-        row.totp_secret, row.totp_step = secret, 0
+        keep_factor(world, row, secret)
+        row.totp_step = 0
         accounts.set_recovery_codes(session, row.id, [recovery_digest(row.id, each) for each in codes])
         accounts.note(session, _deed(world, visitor, "second_factor_on"))
     return codes
+
+
+def seal_factors(world: World) -> int:
+    """Seal what an older version kept open, or what a former secret of the site sealed. Returns how many it were."""
+    number = 0
+    with world.transaction("write") as session:
+        for row in accounts.accounts(session):
+            about = f"totp:{row.id}"
+            if row.totp_secret and not is_sealed_by(row.totp_secret, world.settings.secret, about):
+                try:
+                    keep_factor(world, row, factor_of(world, row))
+                except BrokenSealError:
+                    continue
+                number += 1
+    return number
 
 
 def end_second_factor(world: World, visitor: Visitor, account_id: int) -> None:

@@ -13,6 +13,7 @@ from functools import cache
 from hashlib import blake2b
 
 import pyotp
+import structlog
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from sqlalchemy.orm import Session
@@ -22,7 +23,10 @@ from app.core.instants import DAY, HOUR, MINUTE, SECOND, Instant
 from app.store import accounts
 from app.store.accounts import AccountRow, Deed, NewSession
 from app.store.ledgers import Rate, take_token
+from app.store.sealing import BrokenSealError, is_sealed_by, seal, unseal
 from app.world import World
+
+log = structlog.get_logger()
 
 SESSION_FOR = 14 * DAY
 IDLE_FOR = 3 * DAY
@@ -101,7 +105,7 @@ def log_in(world: World, attempt: Attempt) -> Entered | Refusal:
     if not _is_password(row, attempt.password) or row is None or row.disabled_at is not None:
         return Refusal.WRONG
     with world.transaction("write") as session:
-        if row.totp_secret and not _is_second_factor(session, row, attempt.code, world.wall()):
+        if row.totp_secret and not _is_second_factor(world, session, row, attempt.code):
             return Refusal.CODE
         entered = _open(world, session, row, attempt)
         accounts.note(session, Deed(world.wall(), row.address, "log_in", account_id=row.id))
@@ -124,10 +128,28 @@ def _is_password(row: AccountRow | None, password: str) -> bool:
     return row is not None
 
 
-def _is_second_factor(session: Session, row: AccountRow, code: str, wall: Instant) -> bool:
+def factor_of(world: World, row: AccountRow) -> str:
+    """The secret of an account's second factor, in base32. Raises BrokenSealError when no secret of ours opens it."""
+    return unseal(row.totp_secret, (world.settings.secret, *world.settings.old_secrets), f"totp:{row.id}")
+
+
+def keep_factor(world: World, row: AccountRow, secret: str) -> None:
+    """Keep it sealed with the site's present secret."""
+    row.totp_secret = seal(secret, world.settings.secret, f"totp:{row.id}", world.new_id())
+
+
+def _is_second_factor(world: World, session: Session, row: AccountRow, code: str) -> bool:
     code = code.strip().replace(" ", "").replace("-", "").translate(_LATIN)
-    step = step_of(row.totp_secret, code, wall)
+    try:
+        secret = factor_of(world, row)
+    except BrokenSealError:  # the site's secret was changed without keeping the old one: a recovery code still serves
+        log.error("second_factor_unreadable", account=row.id)
+        secret = ""
+    step = step_of(secret, code, world.wall()) if secret else None
     if step is not None:
+        if not is_sealed_by(row.totp_secret, world.settings.secret, f"totp:{row.id}"):
+            keep_factor(world, row, secret)
+            session.flush()
         return accounts.take_step(session, row.id, step)
     return len(code) == 16 and accounts.take_recovery_code(session, row.id, recovery_digest(row.id, code))
 

@@ -19,6 +19,7 @@ from app.store.events import EventRow
 from app.store.ledgers import CountRow, add_counts
 from app.store.messages import MessageRow
 from app.store.people import SubscriberRow
+from app.store.releases import CONTROL, ControlRow, LiveRow
 
 PREFIX = "mail:"
 BREAKER = "breaker"
@@ -74,3 +75,14 @@ def last_stops(session: Session, subjects: Iterable[str]) -> dict[str, Instant]:
 def newest_subscriber(session: Session) -> int | None:
     """Anybody: a mail to our own people hangs on somebody's row."""
     return session.scalar(select(func.max(SubscriberRow.id)))
+
+
+def stopped(session: Session) -> list[str]:
+    """Campaigns a breaker stopped that nobody has let go on since; "" when it stopped everything."""
+    control = session.get(ControlRow, CONTROL, populate_existing=True)
+    paused = list(session.scalars(select(LiveRow.campaign).where(LiveRow.standing == "paused")))
+    subjects = [*paused, *([""] if control is not None and control.is_paused else [])]
+    steps = (BREAKER, "pause", "resume", "pause_all", "resume_all")
+    newest = select(func.max(AuditRow.id)).where(AuditRow.subject.in_(subjects), AuditRow.action.in_(steps))
+    last = select(AuditRow.subject).where(AuditRow.id.in_(newest.group_by(AuditRow.subject)))
+    return sorted(session.scalars(last.where(AuditRow.action == BREAKER)))

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from app.core.instants import Instant, Span
 from app.store.base import table_of
 from app.store.events import EventRow
-from app.store.messages import MessageRow
+from app.store.messages import DeliveryRow, MessageRow
 
 KINDS = ("unsubscribed", "complained", "bounced")
 MOST_EVENTS = 3_000
@@ -85,3 +85,13 @@ def clicks_by_link(session: Session, place: Place, since: Instant) -> dict[int, 
     query = select(recent.c.link_number, func.count().label("clicks"), people.label("people")).where(mine)
     rows = session.execute(query.group_by(recent.c.link_number))
     return {row.link_number: Clicks(row.clicks, row.people) for row in rows if row.link_number is not None}
+
+
+NEWEST_ATTEMPTS = 200
+
+
+def attempts_since(session: Session, since: Instant) -> tuple[int, int]:
+    """Of the newest attempts since an instant: how many there were, and how many got no answer about their mail."""
+    newest = select(DeliveryRow.outcome, DeliveryRow.at).order_by(DeliveryRow.id.desc()).limit(NEWEST_ATTEMPTS)
+    outcomes = [row.outcome for row in session.execute(newest) if row.at >= since]
+    return len(outcomes), sum(outcome not in ("sent", "refused") for outcome in outcomes)

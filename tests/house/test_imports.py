@@ -29,7 +29,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "smtplib": ("app.mail",),
     "imaplib": ("app.mail",),
     "email_validator": ("app.mail",),
-    "cryptography": ("app.mail", "app.net"),
+    "cryptography": ("app.mail", "app.net", "app.store.sealing"),
     "yaml": ("app.files",),
     "requests": ("app.net",),
     "urllib.request": ("app.net",),

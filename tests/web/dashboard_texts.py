@@ -14,7 +14,7 @@ TABLES = {
     "timeline": ("_ANSWERS",),
     "shell": ("KINDS", "_STATES"),
     "flow": ("WEEKDAYS",),
-    "home": ("LABELS", "NEEDS"),
+    "home": ("LABELS", "NEEDS", "WANTS"),
     "campaigns": ("STANDINGS",),
     "accounts": ("ROLES", "DEEDS"),
     "door": ("REFUSALS",),

@@ -15,6 +15,7 @@ from app.actions.entering import IDLE_FOR, PROVED_FOR, SESSION_FOR, STEP
 from app.core.instants import HOUR, MINUTE, SECOND
 from app.store.accounts import AccountRow, AccountSessionRow, AuditRow, RecoveryCodeRow
 from app.store.engine import Database
+from app.store.sealing import MARK, BrokenSealError, is_sealed_by, seal, unseal
 from tests.services.clock import Clock
 from tests.web.dashboard_stage import PASSWORD, House, open_house
 
@@ -123,6 +124,30 @@ def test_a_code_is_needed_and_serves_once(house: House) -> None:
     assert log_in(house, code=code) == 303
     house.client.delete_cookie("parvar_session")
     assert log_in(house, code=code) == 403
+
+
+def test_the_secret_is_kept_sealed_and_what_was_open_is_sealed_at_the_next_login(house: House) -> None:
+    secret, _ = with_factor(house)
+    (row,) = house.desk.rows(AccountRow)
+    assert row.totp_secret.startswith(MARK)
+    with house.desk.world.transaction("write") as session:
+        session.get_one(AccountRow, row.id).totp_secret = secret
+    assert log_in(house, code=code_of(house, secret)) == 303
+    assert house.desk.rows(AccountRow)[0].totp_secret.startswith(MARK)
+    with house.desk.world.transaction("write") as session:
+        session.get_one(AccountRow, row.id).totp_secret = secret
+    assert accounts.seal_factors(house.desk.world) == 1
+    assert accounts.seal_factors(house.desk.world) == 0
+    assert house.desk.rows(AccountRow)[0].totp_secret.startswith(MARK)
+
+
+def test_a_seal_opens_with_a_former_secret_and_never_for_another_account(house: House) -> None:
+    sealed = seal("JBSWY3DP", "old" * 12, "totp:7", bytes(range(16)))
+    assert unseal(sealed, ("new" * 12, "old" * 12), "totp:7") == "JBSWY3DP"
+    assert not is_sealed_by(sealed, "new" * 12, "totp:7")
+    for secrets, about in ((("new" * 12,), "totp:7"), (("old" * 12,), "totp:8")):
+        with pytest.raises(BrokenSealError):
+            unseal(sealed, secrets, about)
 
 
 def test_a_recovery_code_serves_once_in_any_spelling(house: House) -> None:

@@ -5,14 +5,18 @@ Owns the page only; app.actions.measure finds the figures.
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template, request
+from collections.abc import Callable
+
+from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.actions import measure
-from app.actions.measure import Need, Series
+from app.actions.measure import Health, Need, Series
+from app.actions.needs import Want, Wanted, dns_wants, wants
 from app.store import reports
 from app.web.dashboard import drawing, ladder, people
-from app.web.dashboard.shell import shelved
+from app.web.dashboard.kept import Kept
+from app.web.dashboard.shell import campaign_title, shelved
 from app.web.dashboard.wording import compact, money, number, say
 from app.web.parts import Parts
 
@@ -35,10 +39,21 @@ NEEDS = {
     Need.PAUSED: ("All campaigns are paused.", "dashboard.delivery"),
     Need.WEBHOOKS: ("%(n)s calls of webhooks wait.", "dashboard.delivery"),
 }
+WANTS = {
+    Want.BREAKER: ("“%(name)s” was stopped by a breaker. Look why, mend it, and let it go on.", "dashboard.campaigns"),
+    Want.RELAY: (
+        "Of the last attempts to hand mails over, %(n)s got no answer: is the relay well?",
+        "dashboard.delivery",
+    ),
+    Want.DNS: ("The DNS record of %(name)s is missing: mailbox providers look for it.", "dashboard.delivery"),
+    Want.POOL: ("Only %(n)s codes are left in the pool %(name)s.", "dashboard.work"),
+    Want.UNPUBLISHED: ("%(n)s files are not published yet.", "dashboard.publish"),
+}
 
 
 def register(blueprint: Blueprint, parts: Parts) -> None:
     totals = ladder.totals_of(parts)
+    wanted = _wanted(parts)
 
     @blueprint.get("/")
     def home() -> ResponseReturnValue:
@@ -59,7 +74,7 @@ def register(blueprint: Blueprint, parts: Parts) -> None:
             total=sum(known.values()),
             is_known=counted.is_known,
             health=found,
-            needs=[(say(NEEDS[need][0], n=count), NEEDS[need][1]) for need, count in measure.needs(found)],
+            needs=[*_needs(found), *wanted()],
             series=list(series.values()),
             labels=LABELS,
             written=written,
@@ -70,6 +85,32 @@ def register(blueprint: Blueprint, parts: Parts) -> None:
             stretches=ladder.STRETCHES,
             newest=[people.row_of(each) for each in newest],
         )
+
+
+def _needs(found: Health) -> list[tuple[str, str]]:
+    """What the health of sending asks for: words, and the address that helps."""
+    return [(say(NEEDS[need][0], n=count), url_for(NEEDS[need][1])) for need, count in measure.needs(found)]
+
+
+def _wanted(parts: Parts) -> Callable[[], list[tuple[str, str]]]:
+    """What else waits for somebody, found behind the page's back."""
+    world = parts.world
+    near: Kept[tuple[Wanted, ...]] = Kept(lambda: wants(world, parts.shelf), (), world.monotonic, 5)
+    far: Kept[tuple[Wanted, ...]] = Kept(lambda: dns_wants(world, parts.shelf), (), world.monotonic, 3_600)
+    return lambda: [_want(each) for each in sorted((*near.get().value, *far.get().value), key=_rank)]
+
+
+def _rank(wanted: Wanted) -> int:
+    return list(Want).index(wanted.want)
+
+
+def _want(wanted: Wanted) -> tuple[str, str]:
+    words, endpoint = WANTS[wanted.want]
+    if wanted.want is not Want.BREAKER:
+        return say(words, n=wanted.number, name=wanted.name), url_for(endpoint)
+    if not wanted.name:
+        return say("All campaigns were stopped by a breaker."), url_for("dashboard.delivery")
+    return say(words, name=campaign_title(wanted.name)), url_for("dashboard.campaign", key=wanted.name)
 
 
 def written(series: Series, value: int) -> str:

@@ -45,7 +45,11 @@ class _Counted(Generic[T]):
 class Kept(Generic[T]):
     """One figure: `get` gives the newest there is and lets it be counted anew when it has grown old."""
 
-    def __init__(self, count: Callable[[], T], blank: T, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, count: Callable[[], T], blank: T, monotonic: Callable[[], float], good_for: float = SHORTEST
+    ) -> None:
+        """`good_for`: seconds at least, for what asks others and changes seldom."""
+        self._good_for = good_for
         self._count = count
         self._blank = blank
         self._monotonic = monotonic
@@ -64,7 +68,7 @@ class Kept(Generic[T]):
 
     def _is_old(self, known: _Counted[T]) -> bool:
         good_for = SHORTEST if known.took < CHEAP else PRICE * known.took
-        return self._monotonic() - known.at >= good_for
+        return self._monotonic() - known.at >= max(good_for, self._good_for)
 
     def _begin(self) -> threading.Thread:
         """The count that is under way, or a new one."""

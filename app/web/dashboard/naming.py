@@ -60,7 +60,10 @@ def mail_title(mail: str) -> str:
 
 def quoted(mail: str) -> str:
     """A mail's name set apart from the sentence around it."""
-    return f"«{mail_title(mail)}»" if is_persian() else f"“{mail_title(mail)}”"
+    title = mail_title(mail)
+    if title[:1] in "«“\"'":
+        return title
+    return f"«{title}»" if is_persian() else f"“{title}”"
 
 
 def step_words(campaign: str, step: str) -> str:

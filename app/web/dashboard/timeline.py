@@ -184,7 +184,8 @@ def _other(row: EventRow, _: History) -> _Told:
 
 
 def _changed(row: EventRow, _: History) -> _Told:
-    return "event", say("Told us more"), (_answers(row) or row.name,)
+    key = row.name.partition(":")[2]
+    return "event", say("Told us more"), (_answers(row) or (attribute_label(key) if key else row.name),)
 
 
 _FACTS: Mapping[str, Callable[[EventRow, History], _Told]] = {

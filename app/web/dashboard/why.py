@@ -14,7 +14,7 @@ from app.core.explaining.value import Receipt
 from app.core.instants import Instant
 from app.core.text import Place
 from app.store.messages import MessageRow
-from app.web.dashboard.flow import said_source
+from app.web.dashboard.flow import entry_words, said_source
 from app.web.dashboard.naming import mail_title, quoted, step_words
 from app.web.dashboard.shell import campaign_title, clock, shelved, stage_label
 from app.web.dashboard.wording import figures, is_persian, say, tongue
@@ -44,7 +44,7 @@ ACTS: Mapping[str, str] = {
     "answered": "an answer",
     "confirmed": "the confirmation",
 }
-SIGNS = {Mark.OK: "✓", Mark.NO: "✗", Mark.UNREACHED: "·"}
+SIGNS = {Mark.OK: "✓", Mark.NO: "✗"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,8 @@ class Answer:
 
     headline: str
     lines: tuple[Line, ...] = ()
+    unreached: tuple[str, ...] = ()
+    """What was not asked any more, because an earlier check said no."""
     again: str = ""
 
 
@@ -107,8 +109,9 @@ def asked(parts: Parts, person: bytes, subject: str) -> tuple[Answer | None, tup
 
 
 def answer(told: Explanation) -> Answer:
-    lines = tuple(_line(told, check) for check in told.checks)
-    return Answer(_headline(told), lines, _again(told) if lines else "")
+    lines = tuple(_line(told, check) for check in told.checks if check.mark is not Mark.UNREACHED)
+    unreached = tuple(say(TOPICS[check.topic.value]) for check in told.checks if check.mark is Mark.UNREACHED)
+    return Answer(_headline(told), lines, unreached, _again(told) if lines else "")
 
 
 def _headline(told: Explanation) -> str:
@@ -136,11 +139,11 @@ def _quoted(text: str) -> str:
     return f"«{text}»" if is_persian() else f"“{text}”"
 
 
-_TONES = {Mark.OK: "good", Mark.NO: "bad", Mark.UNREACHED: "faint"}
+_TONES = {Mark.OK: "good", Mark.NO: "bad"}
 
 
 def _line(told: Explanation, check: Check) -> Line:
-    words = say("not reached") if check.mark is Mark.UNREACHED else detail(told, _named(told, check), tongue())
+    words = detail(told, _named(told, check), tongue())
     topic = say(TOPICS[check.topic.value])
     return Line(SIGNS[check.mark], _TONES[check.mark], topic, words, check.at, place_of(check.place))
 
@@ -155,10 +158,20 @@ def _named(told: Explanation, check: Check) -> Check:
             seen[key] = mail_title(str(seen[key]))
     if seen.get("step") and check.topic in (Topic.PLACE, Topic.BRANCH):
         seen["step"] = step_words(told.campaign, str(seen["step"]))
+    if check.topic is Topic.ENTERED and check.code == "nothing_entered":
+        seen["by"] = _ways_in(told.campaign)
     for key in ("holder", "campaign"):
         if seen.get(key):
             seen[key] = campaign_title(str(seen[key]))
     return replace(check, seen=seen)
+
+
+def _ways_in(key: str) -> str:
+    """What enters a campaign, as its page says it."""
+    held = shelved()
+    found = held.book.campaigns.get(key) if held else None
+    words = [entry_words(entry) for entry in found.entries] if found else []
+    return ("؛ " if is_persian() else "; ").join(words) or say("by other campaigns only")
 
 
 def _sequence(key: str) -> str:

@@ -19,6 +19,7 @@ from weakref import WeakSet
 from app.mail.smtp_pace import Held, Turns
 from app.mail.smtp_session import Session, SessionFault, open_session, tls_context
 from app.mail.smtp_stream import Item, Stream
+from app.mail.smtp_token import Tokens
 from app.mail.smtp_url import SmtpRelay, Tls
 from app.mail.smtp_wire import Wire
 from app.mail.transports import (
@@ -53,6 +54,7 @@ class SmtpTransport:
         self.relay = relay
         self.clock = clock
         self.turns = turns or Turns(relay.limits.rate)
+        self._tokens = Tokens(relay, clock)
         self._lock = threading.Lock()
         self._idle: list[Session] = []
         self._wires: WeakSet[Wire] = WeakSet()
@@ -113,7 +115,7 @@ class SmtpTransport:
                 return session
             session.wire.close()
         try:
-            return open_session(self.relay, self._tls, self.clock, self._watch)
+            return open_session(self.relay, self._tls, self.clock, self._watch, self._tokens)
         except SessionFault as fault:
             return RelayFault(fault.stage, fault.text, fault.reply)
 

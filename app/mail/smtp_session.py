@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.mail.replies import Reply, Stage, parse_reply
-from app.mail.smtp_login import choose_login, log_in
-from app.mail.smtp_url import SmtpRelay, Tls, is_loopback
+from app.mail.smtp_login import Say, choose_login, log_in
+from app.mail.smtp_token import NoToken, Tokens
+from app.mail.smtp_url import Login, SmtpRelay, Tls, is_loopback
 from app.mail.smtp_wire import Wire, WireGarbage, WireLost, connect
 
 
@@ -121,12 +122,13 @@ def open_session(
     tls: ssl.SSLContext | None,
     clock: Callable[[], float] = time.monotonic,
     watch: Callable[[Wire], None] | None = None,
+    tokens: Tokens | None = None,
 ) -> Session:
     """Connect, greet, protect and log in. `watch` is told the wire as soon as there is one. Raises SessionFault.
 
     `tls` may be None where the relay's setting never asks for it.
     """
-    opening = _Opening(relay, tls, clock)
+    opening = _Opening(relay, tls, clock, tokens or Tokens(relay))
     try:
         return opening.run(watch)
     except WireLost as lost:
@@ -150,8 +152,11 @@ def tls_context(relay: SmtpRelay) -> ssl.SSLContext:
 
 
 class _Opening:
-    def __init__(self, relay: SmtpRelay, tls: ssl.SSLContext | None, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, relay: SmtpRelay, tls: ssl.SSLContext | None, clock: Callable[[], float], tokens: Tokens
+    ) -> None:
         self._relay = relay
+        self._tokens = tokens
         self._tls = tls
         self._clock = clock
         self._wire: Wire | None = None
@@ -230,9 +235,21 @@ class _Opening:
         def say(line: bytes) -> Reply:
             return self._ask(Stage.AUTH, wire, relay.timeouts.command, line + b"\r\n")
 
-        reply = log_in(way, relay.user, relay.password, say)
+        reply = log_in(way, relay.user, relay.password, say) if way is not Login.XOAUTH2 else self._with_token(say)
         if reply.code != 235:
             raise SessionFault(Stage.AUTH, f"the login was refused: {reply}", reply)
+
+    def _with_token(self, say: Say) -> Reply:
+        """A token that is refused may only be too old: once more with a new one, on the same connection."""
+        self.stage = Stage.AUTH
+        try:
+            token = self._tokens.get()
+            reply = log_in(Login.XOAUTH2, self._relay.user, token, say)
+            if reply.code == 535 and self._tokens.can_refresh:
+                reply = log_in(Login.XOAUTH2, self._relay.user, self._tokens.get(refused=token), say)
+        except NoToken as fault:
+            raise SessionFault(Stage.AUTH, str(fault)) from fault
+        return reply
 
 
 def host_name() -> str:

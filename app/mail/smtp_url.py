@@ -75,6 +75,20 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenSource:
+    """Where access tokens come from: a command, a file, or an endpoint that takes our refresh token (RFC 6749)."""
+
+    command: str = ""
+    file: str = ""
+    endpoint: str = ""
+    client: str = ""
+    client_secret: str = field(default="", repr=False)
+
+    def __bool__(self) -> bool:
+        return bool(self.command or self.file or self.endpoint)
+
+
+@dataclass(frozen=True, slots=True)
 class Takes:
     """What a relay is kept for; without any of these it takes whatever no other one is kept for.
 
@@ -109,6 +123,7 @@ class SmtpRelay:
     may_pipeline: bool = True
     dsn: str = "FAILURE,DELAY"
     takes: Takes = Takes()
+    token: TokenSource = TokenSource()
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +237,7 @@ class _Reader:
             self.fault("nothing may follow the port but ?options (percent-encode '/', '?' and '#' in a password)")
         tls = self._tls(url.scheme, host)
         user, password = unquote(url.username or ""), unquote(url.password or "")
+        token = self._token()
         relay = SmtpRelay(
             self.name,
             host,
@@ -229,7 +245,8 @@ class _Reader:
             tls,
             user,
             password,
-            self._login(user, password),
+            self._login(user, password, token),
+            token=token,
         )
         if user and tls is Tls.NEVER and not is_loopback(host):
             self.fault("a password is not sent over an open connection; use starttls=required or smtps://")
@@ -272,9 +289,33 @@ class _Reader:
         default = Tls.NEVER if is_loopback(host) else Tls.REQUIRED
         return self._choice("starttls", {tls.value: tls for tls in Tls if tls is not Tls.IMPLICIT}, default)
 
-    def _login(self, user: str, password: str) -> Login:
+    def _token(self) -> TokenSource:
+        source = self._options.pop("token", "")
+        client, secret = self._options.pop("client_id", ""), self._options.pop("client_secret", "")
+        kind, _, rest = source.partition(":")
+        match kind:
+            case "":
+                found = TokenSource()
+            case "exec" if rest.startswith("/"):
+                found = TokenSource(command=rest)
+            case "file" if rest.startswith("/"):
+                found = TokenSource(file=rest)
+            case "https" if client:
+                found = TokenSource(endpoint=source, client=client, client_secret=secret)
+            case "http" if client and is_loopback(urlsplit(source).hostname or ""):
+                found = TokenSource(endpoint=source, client=client, client_secret=secret)
+            case _:
+                self.fault("write token=exec:/command, token=file:/path, or token=https://… with client_id=")
+                found = TokenSource()
+        return found
+
+    def _login(self, user: str, password: str, token: TokenSource) -> Login:
         login = self._choice("auth", {login.value: login for login in Login}, Login.AUTO)
-        if bool(user) != bool(password):
+        if token and login is not Login.XOAUTH2:
+            self.fault("token= is for auth=xoauth2")
+        if token.endpoint and not password:
+            self.fault("token=https://… needs the refresh token as the password")
+        if bool(user) != bool(password) and not (user and token):
             self.fault("give both a user and a password, or neither")
         if login is not Login.AUTO and not user:
             self.fault("auth= needs a user and a password in front of the host")
@@ -327,8 +368,8 @@ _CAMPAIGN: Final = re.compile(r"[a-z0-9][a-z0-9_-]*\*?|\*")
 _DOMAIN: Final = re.compile(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*")
 _STAR: Final = {"campaigns": "at the end for more", "domains": "and a dot in front for all below"}
 _OPTIONS: Final = (
-    "auth", "ca", "campaigns", "connections", "domains", "dsn", "helo", "mail", "max_age", "per_connection",
-    "pipelining", "rate", "starttls", "timeout", "weight",
+    "auth", "ca", "campaigns", "client_id", "client_secret", "connections", "domains", "dsn", "helo", "mail", "max_age",
+    "per_connection", "pipelining", "rate", "starttls", "timeout", "token", "weight",
 )  # fmt: skip
 
 

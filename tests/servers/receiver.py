@@ -24,9 +24,11 @@ class Receiver:
 
     answers: list[tuple[int, dict[str, str]]] = field(default_factory=lambda: [(204, {})])
     got: list[Got] = field(default_factory=list)
+    says: bytes = b""
+    """The body of every answer."""
 
     def __enter__(self) -> Self:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self._answer))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self._answer, self.says))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
         return self
@@ -45,15 +47,16 @@ class Receiver:
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
-def _handler(answer: Callable[[Got], tuple[int, dict[str, str]]]) -> type[BaseHTTPRequestHandler]:
+def _handler(answer: Callable[[Got], tuple[int, dict[str, str]]], says: bytes) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             status, headers = answer(Got(self.path, dict(self.headers), body))
             self.send_response(status)
-            for name, value in {"Content-Length": "0", **headers}.items():
+            for name, value in {"Content-Length": str(len(says)), **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
+            self.wfile.write(says)
 
         def log_message(self, *_: object) -> None:
             """Tests look at `got`."""

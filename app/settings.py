@@ -74,6 +74,8 @@ class Settings:
     """Where bounces and replies are fetched from: imaps://user:password@host/folder or pop3s://…"""
     hooks: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Provider → how it proves itself: a secret or key; for `ses` the one topic that may speak."""
+    lmtp: tuple[str, int] | None = None
+    """Where a mail server may hand over what came back, by LMTP."""
     alarm_webhook: str = ""
     """Called when a breaker stops sending; signed with `alarm_secret`."""
     alarm_secret: str = field(default="", repr=False)
@@ -119,6 +121,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         grace=reader.take("GRACE_SECONDS", "3", _number(0, 3600)) * SECOND,
         bounce_mailbox=reader.take("BOUNCE_MAILBOX", "", str),
         hooks=reader.take("HOOKS", "", _pairs),
+        lmtp=reader.take("LMTP", "", lambda text: _place(text) if text else None),
         alarm_webhook=reader.take("ALARM_WEBHOOK", "", lambda text: _call(text) if text else ""),
         alarm_secret=reader.take("ALARM_SECRET", "", lambda text: _secret(text) if text else ""),
         webhook_networks=reader.take("WEBHOOK_NETWORKS", "", _networks),
@@ -196,6 +199,16 @@ def _call(text: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
         raise ValueError(f"{text!r} is not an address such as https://alerts.example.com/parvar")
     return text
+
+
+def _place(text: str) -> tuple[str, int]:
+    """`127.0.0.1:2424`; an address of this machine, by number."""
+    host, _, port = text.rpartition(":")
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError as fault:
+        raise ValueError(f"{text!r} is not an address and a port such as 127.0.0.1:2424") from fault
+    return host.strip("[]"), _number(1, 65535)(port)
 
 
 def _dkim(text: str) -> tuple[DkimKey, ...]:

@@ -38,6 +38,7 @@ from app.core.person import MailClass
 from app.disk.folder import NodeFolder, boot_identity, hold_folder
 from app.disk.journal import Journal, JournalSettings
 from app.disk.letterbox import Letterbox
+from app.mail.inbound_lmtp import LmtpServer
 from app.mail.inbound_mailbox import Mailbox, parse_mailbox
 from app.mail.lanes import shipped_lanes
 from app.mail.smtp import SmtpTransport
@@ -249,15 +250,29 @@ def work(world: World) -> bool:
         ended.set()
         stop()
 
-    clock = Clock(works_of(shop, end))
+    clock, lmtp = Clock(works_of(shop, end)), listen(world)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop())
     log.info("worker_started", incarnation=shop.folder.owner.incarnation)
     clock.run()
+    if lmtp is not None:
+        lmtp.close()
     _close(shop)
     world.database.dispose()
     log.info("worker_stopped", by_itself=ended.is_set())
     return not ended.is_set()
+
+
+def listen(world: World) -> LmtpServer | None:
+    """Take in what a mail server hands over; a place that is taken stops no mail."""
+    if world.settings.lmtp is None:
+        return None
+    letterbox = Letterbox(world.settings.data / "letterbox")
+    try:
+        return LmtpServer(*world.settings.lmtp, letterbox.drop)
+    except OSError as fault:
+        log.error("lmtp", fault=str(fault))
+        return None
 
 
 def _close(shop: Workshop) -> None:

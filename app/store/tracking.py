@@ -177,27 +177,24 @@ def facts_until(session: Session, message_id: int, until: Instant) -> Sequence[E
     return session.scalars(query.order_by(EventRow.at, EventRow.fact_id)).all()
 
 
+def facts_counted(session: Session, message_ids: Iterable[int], most: int) -> dict[int, int]:
+    """How many facts there are of each mail, counted up to `most` and one."""
+    mine = select(EventRow.at).where(EventRow.message_id == bindparam("mail")).limit(most + 1)
+    query = select(func.count()).select_from(mine.subquery())
+    return {id_: session.scalar(query, {"mail": id_}) or 0 for id_ in sorted(set(message_ids))}
+
+
 def floods(session: Session, message_ids: Iterable[int], most: int) -> dict[int, Instant]:
     """Mails with more facts than `most`, and the instant of the last one that is still looked at."""
+    ids = [id_ for id_, count in facts_counted(session, message_ids, most).items() if count > most]
     row = EventRow
-    many = select(row.message_id).where(row.message_id.in_(sorted(set(message_ids))))
-    ids = session.scalars(many.group_by(row.message_id).having(func.count() > most)).all()
     nth = select(row.at).where(row.message_id == bindparam("mail")).order_by(row.at).offset(most - 1).limit(1)
-    return {id_: session.scalars(nth, {"mail": id_}).one() for id_ in ids if id_ is not None}
+    return {id_: session.scalars(nth, {"mail": id_}).one() for id_ in ids}
 
 
-def facts_counted(session: Session, message_ids: Iterable[int]) -> dict[int, int]:
-    """How many facts there are of each mail."""
-    mail = EventRow.message_id
-    query = select(mail, func.count()).where(mail.in_(sorted(set(message_ids)))).group_by(mail)
-    return {id_: count for id_, count in session.execute(query) if id_ is not None}
-
-
-def put_back(session: Session, message_id: int, now: Instant, until: Instant) -> None:
-    """Facts of a mail that are due are due later."""
-    event = table_of(EventRow)
-    mine = (event.c.message_id == message_id) & (event.c.verdict_due_at <= now)
-    session.connection().execute(update(event).where(mine).values(verdict_due_at=until))
+def put_back(session: Session, keys: Iterable[tuple[Instant, bytes]], until: Instant) -> None:
+    """Facts that are due are due later."""
+    _update_events(session, keys, {"verdict_due_at": until})
 
 
 _OF_MAILS = (*TOUCHES, "visited", "event")

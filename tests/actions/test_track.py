@@ -8,6 +8,8 @@ from sqlalchemy import select
 
 from app.actions.advance import drain
 from app.actions.track import ingest, prove
+from app.actions.track.ingest import ingest_ahead
+from app.actions.track.scouting import Scout
 from app.core.instants import DAY, HOUR, SECOND
 from app.disk.spool import Fact
 from app.store.engine import Database
@@ -218,3 +220,21 @@ def test_a_click_counts_only_once_it_was_decided_about(house: House) -> None:
         assert not session.scalars(select(NewsRow)).all()
     drain(house.world, house.shelf)
     assert house.subscriber(alice).last_signal_at == house.events("clicked")[0].at
+
+
+def test_a_reader_does_not_wait_behind_a_flood(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Her click lies behind more than can be taken in time: it is taken out of turn, and once."""
+    monkeypatch.setattr("app.actions.track.scouting.FEW", 2)
+    flooded, quick = house.mail(house.person("bob")), house.mail(house.person("alice"))
+    house.tell(*(house.click(flooded, link=1) for _ in range(30)), house.click(quick))
+    assert ingest(house.world, house.shelf, house.reader, NODE, limit=5).is_more
+    scout = Scout(house.reader)
+    assert ingest_ahead(house.world, house.shelf, scout, NODE) == 3
+    assert ingest_ahead(house.world, house.shelf, scout, NODE) == 0
+    assert len([row for row in house.events("clicked") if row.message_id == quick]) == 1
+    house.ingest()
+    assert len(house.events("clicked")) == 31
+    assert counts(house)["clicked"] == 31
+    house.judge()
+    today = house.clock() // DAY
+    assert prove(house.world, today - 1, today + 1) == ()

@@ -16,6 +16,7 @@ from app.actions.shelf import Shelf, Shelved
 from app.actions.track import pages, touches
 from app.actions.track.counting import raw_counts
 from app.actions.track.rows import Row, Taken
+from app.actions.track.scouting import Scout
 from app.core.instants import SECOND, Instant, Span
 from app.disk.spool import Fact, FactKind
 from app.disk.spool_reader import Batch, SpoolReader
@@ -27,6 +28,8 @@ from app.world import World
 
 log = structlog.get_logger()
 
+AHEAD_EVERY = 0.5
+"""Seconds of a long ingest after which it is looked ahead."""
 BATCH = 500
 """Facts of one transaction: 30 ms at most, for a web request may be waiting behind it."""
 
@@ -67,13 +70,31 @@ def _forget(world: World, node: str, remembered: Set[str], reader: SpoolReader) 
 
 
 def ingest_all(world: World, shelf: Shelf, reader: SpoolReader, node: str) -> int:
-    """Ingest until the spool is read to its end. Returns how many facts were new."""
-    total = 0
+    """Ingest until the spool is read to its end. Returns how many facts were new.
+
+    While it is long, first touches of mails are taken from further ahead, so that no reader waits behind a flood.
+    """
+    total, scout = 0, Scout(reader)
+    looked_at = world.monotonic()
     while True:
         done = ingest(world, shelf, reader, node)
         total += done.new
         if not done.is_more:
             return total
+        if world.monotonic() - looked_at > AHEAD_EVERY:
+            total += ingest_ahead(world, shelf, scout, node)
+            looked_at = world.monotonic()
+
+
+def ingest_ahead(world: World, shelf: Shelf, scout: Scout, node: str) -> int:
+    """Take touches out of turn. Positions stay: they are met again in their turn, and are known then."""
+    with world.transaction("read") as session:
+        shelved = shelf.look(session)
+        facts = scout.look(events.spool_positions(session, node)) if shelved is not None else ()
+        if shelved is None or not facts:
+            return 0
+        taken = take(world, session, shelved, facts)
+    return keep(world, node, Batch((), (), ()), taken)
 
 
 def take(world: World, session: Session, shelved: Shelved, facts: Sequence[Fact]) -> Taken:

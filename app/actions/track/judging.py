@@ -155,17 +155,18 @@ class _Judging:
 
         Facts of mails with many wait for the turn of their mail.
         """
-        firsts: dict[int, Instant] = {}
+        by_mail: dict[int, list[EventRow]] = defaultdict(list)
         for row in due:
             if row.message_id is not None:
-                firsts[row.message_id] = min(row.at, firsts.get(row.message_id, row.at))
-        sizes = tracking.facts_counted(self.session, firsts)
+                by_mail[row.message_id].append(row)
+        sizes = tracking.facts_counted(self.session, by_mail, MOST_FACTS)
         ripe: set[int] = set()
         room, is_more = ROWS, False
         for size, mail in sorted((size, mail) for mail, size in sizes.items()):
-            turn = turn_of(mail, size, firsts[mail] + self.world.settings.grace)
+            rows = by_mail[mail]
+            turn = turn_of(mail, size, min(row.at for row in rows) + self.world.settings.grace)
             if turn > self.now:
-                tracking.put_back(self.session, mail, self.now, turn)
+                tracking.put_back(self.session, [(row.at, row.fact_id) for row in rows], turn)
             elif not ripe or size <= room:
                 ripe.add(mail)
                 room -= size

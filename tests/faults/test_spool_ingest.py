@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from wsgiref.types import StartResponse, WSGIEnvironment
 
+import pytest
 from sqlalchemy import func, select
 from werkzeug.test import Client
 
@@ -50,12 +51,16 @@ class Readers:
         networks = Networks(b"n" * 32, ())
         destinations = Destinations(house.folder / "links", ask, house.clock)
         site = "https://shop.example.com"
-        self.parts = EdgeParts(
-            house.links, house.spool, destinations, networks, site, house.clock, lambda: os.urandom(16)
-        )
+        self.ids: list[bytes] = []
+        self.parts = EdgeParts(house.links, house.spool, destinations, networks, site, house.clock, self._drawn)
         self.client = Client(Edge(self.parts, nothing))
         self.tokens, self.clicked, self.slowest, self.wrong = tokens, 0, 0.0, [""] * 0
         self._stop, self._lock = threading.Event(), threading.Lock()
+
+    def _drawn(self) -> bytes:
+        """The id of a fact, remembered: each must be found again, once."""
+        self.ids.append(os.urandom(16))
+        return self.ids[-1]
 
     @contextmanager
     def at_it(self, threads: int = 4) -> Iterator[None]:
@@ -118,32 +123,50 @@ def stored(house: House) -> tuple[int, int]:
         return rows, sum(counts)
 
 
+def ids_stored(house: House) -> list[bytes]:
+    with house.session() as session:
+        return sorted(session.scalars(select(EventRow.fact_id).where(EventRow.kind == "clicked")).all())
+
+
 def people_with_mails(house: House) -> list[str]:
     write_link_file(house.folder / "links", house.version, TARGETS)
     return [house.token(house.mail(house.person(name))) for name in ("alice", "bob", "carol")]
 
 
-def test_postgres_stopped_under_load_costs_no_reader_her_page_and_no_fact(
-    postgres_server: Server, tmp_path: Path
-) -> None:
-    lay_tables(postgres_server.url())
-    database = open_database(postgres_server.url())
-    house = House(database, tmp_path / "node")
+def stopped_under_load(server: Server, folder: Path, seconds: float) -> int:
+    """PostgreSQL is stopped for so long while readers click; everything is checked. Returns the clicks meanwhile."""
+    lay_tables(server.url())
+    database = open_database(server.url())
+    house = House(database, folder / "node")
     readers = Readers(house, people_with_mails(house))
     with worker(house) as faults, readers.at_it():
         _wait(lambda: stored(house)[0] > 50)
-        postgres_server.stop()
-        while_down = readers.clicked
-        _wait(lambda: bool(faults) and readers.clicked > while_down + 200)
-        postgres_server.start()
-        _wait(lambda: _is_back(house, while_down + 200))
+        server.stop()
+        until, before = time.monotonic() + seconds, readers.clicked
+        _wait(lambda: bool(faults) and readers.clicked > before + 200 and time.monotonic() > until, seconds + 30)
+        meanwhile = readers.clicked - before
+        server.start()
+        _wait(lambda: _is_back(house, before + 200))
     settle(house)
     assert readers.wrong == []
     assert faults
     assert readers.slowest < 2
     assert stored(house) == (readers.clicked, readers.clicked)
+    assert ids_stored(house) == sorted(readers.ids)
     house.close()
     database.dispose()
+    return meanwhile
+
+
+def test_postgres_stopped_under_load_costs_no_reader_her_page_and_no_fact(
+    postgres_server: Server, tmp_path: Path
+) -> None:
+    assert stopped_under_load(postgres_server, tmp_path, 0) > 200
+
+
+@pytest.mark.torture
+def test_a_whole_minute_without_the_database_costs_nothing_either(postgres_server: Server, tmp_path: Path) -> None:
+    assert stopped_under_load(postgres_server, tmp_path, 60) > 10_000
 
 
 def test_sqlite_locked_by_somebody_else_costs_no_reader_her_page_and_no_fact(
@@ -164,6 +187,7 @@ def test_sqlite_locked_by_somebody_else_costs_no_reader_her_page_and_no_fact(
     assert readers.wrong == []
     assert readers.slowest < 2
     assert stored(house) == (readers.clicked, readers.clicked)
+    assert ids_stored(house) == sorted(readers.ids)
     other.close()
     house.close()
     database.dispose()
@@ -237,13 +261,13 @@ def test_an_ingest_killed_again_and_again_loses_nothing_and_doubles_nothing(data
     house.close()
 
 
-def _wait(done: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
+def _wait(done: Callable[[], bool], seconds: float = 30) -> None:
+    until = time.monotonic() + seconds
     while time.monotonic() < until:
         if done():
             return
         time.sleep(0.05)
-    raise AssertionError("it did not come to pass within 30 seconds")
+    raise AssertionError(f"it did not come to pass within {seconds:.0f} seconds")
 
 
 def _is_back(house: House, wanted: int) -> bool:

@@ -428,6 +428,12 @@ class Campaign:
     spots: dict[tuple[str, object], object] = field(default_factory=dict, init=False, compare=False, repr=False)
     """What nurture/places found for (sequence, cursor): many people stand at few places."""
 
+    def watched(self) -> Iterator[Condition]:
+        """The conditions that may end a run at any time."""
+        if self.goal is not None:
+            yield self.goal
+        yield from self.while_
+
     def sequence_for(self, stage: str) -> str | None:
         """The name of the sequence for a stage: its own, else `any`, else none."""
         names = self.stream.articles if self.stream else self.sequences

@@ -107,6 +107,14 @@ class FactLog:
     def __hash__(self) -> int:
         return hash(tuple(sorted(self._by_kind)))
 
+    def after(self, instant: Instant) -> Iterator[Fact]:
+        """The facts later than an instant, in no order."""
+        for facts in self._by_kind.values():
+            for fact in reversed(facts):
+                if fact.at <= instant:
+                    break
+                yield fact
+
     def only(self, kinds: frozenset[FactKind]) -> FactLog:
         """This log without the kinds nobody asks for; the log itself when it has no others."""
         if self._by_kind.keys() <= kinds:
@@ -132,6 +140,8 @@ def _order(fact: Fact) -> tuple[Instant, bytes]:
 
 
 def _merged(old: tuple[Fact, ...], new: list[Fact]) -> tuple[Fact, ...]:
+    if len(new) == 1 and (not old or _order(old[-1]) < _order(new[0])):
+        return old if any(fact.id == new[0].id for fact in old) else (*old, new[0])
     known = {fact.id for fact in old}
     fresh = {fact.id: fact for fact in reversed(new) if fact.id not in known}
     return tuple(sorted((*old, *fresh.values()), key=_order))

@@ -43,7 +43,11 @@ def climb(book: Book, subscriber: Subscriber, facts: FactLog, news: tuple[Fact, 
 
 
 def earliest_of(instants: Iterable[Instant | None]) -> Instant | None:
-    return min((at for at in instants if at is not None), default=None)
+    first: Instant | None = None
+    for at in instants:
+        if at is not None and (first is None or at < first):
+            first = at
+    return first
 
 
 # ── Timers ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -98,8 +102,7 @@ def _may_be_asked_again(ladder: Ladder, stage: str, rise: Condition, view: View)
     fell_at = view.subscriber.fell_from.get(stage)
     if fell_at is None:
         return True
-    newer = [fact for fact in view.facts if fact.at > fell_at]
-    return any(_is_named(ladder, rise, fact) for fact in newer)
+    return any(_is_named(ladder, rise, fact) for fact in view.facts.after(fell_at))
 
 
 def _is_named(ladder: Ladder, rise: Condition, fact: Fact) -> bool:

@@ -33,6 +33,11 @@ class Limit:
         if self.count < 1 or (self.window is not None and self.window < 1):
             raise ValueError("a limit needs a count and a window of at least one")
 
+    @property
+    def reach(self) -> Span:
+        """How far back a slot can stand in the way."""
+        return _TWO_DAYS if self.window is None else self.window
+
     def __str__(self) -> str:
         if self.window is None:
             return f"{self.count} per day"

@@ -240,11 +240,11 @@ class Settled:
 
 def apply(person: Person, outcome: Settled) -> Person:
     """The person after a message was settled. Settling what is unknown, or the same way again, changes nothing."""
-    return replace(person, messages=tuple(_settled(message, outcome) for message in person.messages))
+    return replace(person, messages=tuple([_settled(message, outcome) for message in person.messages]))
 
 
 def _settled(message: Message, outcome: Settled) -> Message:
-    if message.key != outcome.key or message.state is outcome.state:
+    if (message.key is not outcome.key and message.key != outcome.key) or message.state is outcome.state:
         return message
     return replace(message, state=outcome.state, settled_at=outcome.at, reason=outcome.reason)
 

@@ -6,7 +6,7 @@ store and the courier do for one person, folded in memory. Must not decide anyth
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from app.core.asking import conditions_of_ladder
@@ -26,6 +26,7 @@ from app.core.person import (
     MessageKey,
     MessageState,
     Person,
+    RunState,
     Settled,
     StageChange,
     apply,
@@ -80,7 +81,11 @@ class Passage:
         self.due_at = self.now if self.due_at is None else min(self.due_at, self.now)
 
     def next_due(self) -> Instant | None:
-        return earliest_of((self.due_at, *(self._due(message) for message in self._open())))
+        first = self.due_at
+        for message in self._open():
+            due = self._due(message)
+            first = due if first is None or due < first else first
+        return first
 
     def run_to(self, until: Instant) -> None:
         """Let time pass up to and including an instant, doing at each due instant what is due then."""
@@ -105,7 +110,9 @@ class Passage:
             done += 1
             if done > ROUNDS:
                 raise CircleError(f"more than {ROUNDS} decisions at one instant")
-            news, self._news = tuple(sorted(self._news, key=_order)), []
+            news: tuple[Fact, ...] = ()
+            if self._news:
+                news, self._news = tuple(sorted(self._news, key=_order)), []
             self._keep(advance(self.book, self.person, news, self.now, self._calm))
         return done
 
@@ -114,29 +121,34 @@ class Passage:
         self._calm = answer.calm
         self.decisions += answer.decisions
         self.stage_changes += answer.stage_changes
-        live = tuple(run for run in answer.person.runs if run.is_live)
-        self.due_at = earliest_of((answer.look_again_at, *(run.due_at for run in live)))
+        live = tuple([run for run in answer.person.runs if run.state is not RunState.ENDED])
+        self.due_at = earliest_of((answer.look_again_at, *[run.due_at for run in live]))
         person = replace(answer.person, runs=live, messages=self._pruned(answer.person))
         self.person = person if self._kinds is None else replace(person, facts=person.facts.only(self._kinds))
 
     def _pruned(self, person: Person) -> tuple[Message, ...]:
         """Settled messages no live run looks back at, and that take no slot in any window, are nobody's business."""
-        live = {run.key for run in person.runs if run.is_live}
         since = self.now - self._keeps
+        if all((m.settled_at or m.slot_at) > since for m in person.messages):
+            return person.messages
+        live = {run.key for run in person.runs if run.is_live}
         return tuple(m for m in person.messages if m.key.run in live or (m.settled_at or m.slot_at) > since)
 
     # ── Handing over ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _open(self) -> Iterator[Message]:
-        return (message for message in self.person.messages if message.state in RECALLABLE_STATES)
+    def _open(self) -> list[Message]:
+        return [message for message in self.person.messages if message.state in RECALLABLE_STATES]
 
     def _due(self, message: Message) -> Instant:
+        if not self._put_off:
+            return message.slot_at
         slot, until = self._put_off.get(message.key, (0, 0))
         return max(message.slot_at, until) if slot == message.slot_at else message.slot_at
 
     def _deliver(self) -> int:
         due = [message for message in self._open() if self._due(message) <= self.now]
-        due.sort(key=lambda message: (message.mail_class is MailClass.MARKETING, self._due(message)))
+        if len(due) > 1:
+            due.sort(key=lambda message: (message.mail_class is MailClass.MARKETING, self._due(message)))
         for message in due:
             self._hand_over(message)
         return len(due)

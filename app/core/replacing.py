@@ -1,7 +1,7 @@
 """Replacing: frozen values that are quick to make, and changed copies of them.
 
-Owns `swift` and `replace`, for the few values the engine makes thousands of times a second. Must not change what such a
-value is: it stays frozen, slotted and equal to one made by the standard library.
+Owns `swift`, `replace` and `copier`, for the few values the engine makes thousands of times a second. Must not change
+what such a value is: it stays frozen, slotted and equal to one made by the standard library.
 
 A frozen dataclass writes each field by a call of `object.__setattr__`, which costs ten times a plain store. Here the
 fields are stored plainly while the object is of an unfrozen class with the same slots, which no one else ever sees; its
@@ -50,6 +50,15 @@ def replace(value: T, /, **changes: object) -> T:
         copier = _copier(type(value), tuple(changes))
     copied: T = copier(value, *changes.values())
     return copied
+
+
+def copier(kind: type[T], *names: str) -> Callable[..., T]:
+    """What `replace` does for these fields, in this order: half the cost of it, for the few places asked most often.
+
+    Raises KeyError for a field there is not.
+    """
+    made: Callable[..., T] = _COPIERS.get((kind, *names)) or _copier(kind, names)
+    return made
 
 
 # ── Writing the code of a class ──────────────────────────────────────────────────────────────────────────────────────

@@ -94,7 +94,7 @@ def _settled_at(held: _Held, view: View) -> Instant:
 def _true_since(held: _Held, view: View, start: Instant) -> Instant:
     """The beginning of the stretch up to now in which the condition is true; `start` when it holds throughout."""
     at, since = start, None
-    arrivals = sorted({fact.at for fact in view.facts if fact.at > start})
+    arrivals = sorted({fact.at for fact in view.facts.after(start)})
     for _ in range(_MOST_LOOKS):
         earlier = _as_of(held, view, at)
         is_true = held.ask(earlier) is True
@@ -109,7 +109,7 @@ def _true_since(held: _Held, view: View, start: Instant) -> Instant:
 
 def _as_of(held: _Held, view: View, instant: Instant) -> View:
     """The person at an earlier instant, as far as facts and rules tell; what is only stored stands as it does now."""
-    if any(fact.at > instant for fact in view.facts):
+    if next(view.facts.after(instant), None) is not None:
         view = replace(view, facts=FactLog(fact for fact in view.facts if fact.at <= instant))
     earlier = replace(view, now=instant)
     person = earlier.subscriber

@@ -16,13 +16,14 @@ from app.core.ladder import climb, earliest_of
 from app.core.learning import learn
 from app.core.nurture.before import as_it_was
 from app.core.nurture.dates import next_round
-from app.core.nurture.desk import Advance, Calm, Desk
+from app.core.nurture.desk import Advance, Calm, Desk, due_then
 from app.core.nurture.entries import enter_by_change, enter_by_date, enter_by_facts
 from app.core.nurture.standing import (
     end_where_not_allowed,
     end_where_while_fails,
     follow_stage,
     follow_versions,
+    is_ordinary,
     pause_and_resume,
     reach_goals,
     settle_rivals,
@@ -49,8 +50,9 @@ def advance(book: Book, person: Person, news: tuple[Fact, ...], now: Instant, ca
     for run in desk.live_runs():
         desk.settle_steps(run)
     end_where_not_allowed(desk)
-    follow_versions(desk)
-    pause_and_resume(desk)
+    if not is_ordinary(desk):
+        follow_versions(desk)
+        pause_and_resume(desk)
     reach_goals(desk)
     end_where_while_fails(desk)
     follow_stage(desk)
@@ -63,7 +65,8 @@ def advance(book: Book, person: Person, news: tuple[Fact, ...], now: Instant, ca
     walk_runs(desk)
     if not (is_calm and desk.subscriber is learned):
         enter_by_change(desk, before, is_quiet)
-    pause_and_resume(desk)
+    if not is_ordinary(desk):
+        pause_and_resume(desk)
     settle_rivals(desk)
     walk_runs(desk)
     if calm is not None and is_calm and desk.subscriber is learned:
@@ -154,11 +157,9 @@ def _set_due(desk: Desk) -> None:
         campaign = desk.campaign(run)
         if campaign is None or run.sequence == ON_GOAL or run.paused_by in (PausedBy.CAMPAIGN, PausedBy.PERSON):
             continue
-        watched = [condition for condition in (campaign.goal, *campaign.while_) if condition is not None]
-        changes_at = first_change(watched, desk.view(desk.scope(run, campaign))) if watched else None
-        due_at = earliest_of((run.due_at, changes_at))
-        if due_at != run.due_at:
-            desk.put(replace(run, due_at=due_at))
+        changes_at = first_change(campaign.watched(), desk.view_of(run, campaign))
+        if changes_at is not None and (run.due_at is None or changes_at < run.due_at):
+            desk.put(due_then(run, changes_at))
 
 
 def _look_again(desk: Desk) -> Instant | None:

@@ -34,12 +34,16 @@ from app.core.person import (
     StageChange,
     WebhookCall,
 )
-from app.core.replacing import replace, swift
+from app.core.replacing import copier, replace, swift
 from app.core.subscriber import Subscriber
 from app.core.windows import Zone, zone_of
 
 _T = TypeVar("_T")
 _NO_CURSOR = Cursor()
+due_then = copier(Run, "due_at")
+"""The run, due at another instant."""
+_standing = copier(Run, "state", "reason", "due_at")
+_finished = copier(Run, "finished")
 _NEVER_LEFT = (None, None, None, -1)
 
 
@@ -89,6 +93,8 @@ class Desk:
         self._pairs: list[tuple[Run, Campaign]] | None = None
         self._settled: dict[RunKey, tuple[int, str]] = {}
         """Run → the edition and version its steps were last settled under."""
+        self._views: dict[RunKey, View] = {}
+        self._ever: View | None = None
         self._left: dict[RunKey, tuple[Run | None, Subscriber | None, FactLog | None, int]] = {}
         """Run → how it was left when last walked, and what it looked at."""
         self.candidates = list(person.candidates)
@@ -128,14 +134,30 @@ class Desk:
         return self._pairs
 
     def view(self, scope: Scope = EVER) -> View:
-        return View(self.subscriber, self.facts, self.now, self.book.rules, scope)
+        if scope is not EVER:
+            return View(self.subscriber, self.facts, self.now, self.book.rules, scope)
+        if self._ever is None or not self._is_current(self._ever):
+            self._ever = View(self.subscriber, self.facts, self.now, self.book.rules)
+        return self._ever
 
-    def scope(self, run: Run, campaign: Campaign) -> Scope:
-        return Scope(run.entered_at, run.key, campaign.own_mails, run.event)
+    def view_of(self, run: Run, campaign: Campaign) -> View:
+        """What the conditions of a run's campaign are asked about."""
+        view = self._views.get(run.key)
+        if view is None or not self._is_current(view) or view.scope.own_mails is not campaign.own_mails:
+            scope = Scope(run.entered_at, run.key, campaign.own_mails, run.event)
+            view = self._views[run.key] = View(self.subscriber, self.facts, self.now, self.book.rules, scope)
+        return view
+
+    def _is_current(self, view: View) -> bool:
+        return view.subscriber is self.subscriber and view.facts is self.facts
 
     def holds(self, condition: Condition, scope: Scope = EVER) -> bool:
         """Whether a condition is true; false and unknown are both no."""
         return condition.ask(self.view(scope)) is True
+
+    def holds_for(self, run: Run, campaign: Campaign, condition: Condition) -> bool:
+        """Whether it is true for a run."""
+        return condition.ask(self.view_of(run, campaign)) is True
 
     def messages_of(self, key: RunKey) -> list[Message]:
         if self._of_run is None:
@@ -182,15 +204,15 @@ class Desk:
     def stand(self, run: Run, state: RunState, reason: Code, due_at: Instant | None, **seen: str | int | None) -> Run:
         """Let a run stand still for a reason; the decision is written only when the reason is another than before."""
         if run.reason == reason and run.state is state:
-            return self.put(run if run.due_at == due_at else replace(run, due_at=due_at))
+            return self.put(run if run.due_at == due_at else due_then(run, due_at))
         self.note(reason, run, self.step_of(run), **seen)
-        return self.put(replace(run, state=state, reason=reason, due_at=due_at))
+        return self.put(_standing(run, state, reason, due_at))
 
     def step_of(self, run: Run) -> str:
         return run.cursors.get(run.sequence, _NO_CURSOR).step
 
     def finish(self, run: Run, step: str, finished: Finished) -> Run:
-        return self.put(replace(run, finished={**run.finished, step: finished}))
+        return self.put(_finished(run, {**run.finished, step: finished}))
 
     def end(self, run: Run, result: RunResult, code: Code, **seen: str | int | float | None) -> Run:
         """End a run and withdraw what it has not handed over."""

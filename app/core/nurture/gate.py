@@ -123,19 +123,25 @@ def _not_before(desk: Desk, run: Run, campaign: Campaign, step: MailStep, wanted
 
 def _solve(desk: Desk, key: MessageKey, rank: int, not_before: Instant) -> Solved | None:
     """The earliest time among the slots this mail has to respect: all but movable ones of lower priority."""
-    slots = [slot for slot in _slots(desk, key) if not (slot.is_movable and slot.priority < rank)]
     contact = desk.book.site.contact
     limits = (*contact.limits, *wished(desk.subscriber.tags))
+    since = not_before - max((limit.reach for limit in limits), default=0)
+    slots = [slot for slot in _slots(desk, key, since) if not (slot.is_movable and slot.priority < rank)]
     return earliest(not_before, slots, limits, desk.zone, contact.quiet)
 
 
-def _slots(desk: Desk, without: MessageKey) -> list[Slot]:
-    return [_slot(message) for key, message in desk.messages.items() if message.takes_slot and key != without]
+def _slots(desk: Desk, without: MessageKey, since: Instant) -> list[Slot]:
+    """The places taken later than an instant; what lies before the reach of every limit stands in nobody's way."""
+    taken = (m for m in desk.messages.values() if _place(m) > since and m.takes_slot and m.key != without)
+    return [_slot(message) for message in taken]
+
+
+def _place(message: Message) -> Instant:
+    return message.settled_at if message.settled_at is not None else message.slot_at
 
 
 def _slot(message: Message) -> Slot:
-    at = message.settled_at if message.settled_at is not None else message.slot_at
-    return Slot(at, message.rank, message.mail, message.state in RECALLABLE_STATES)
+    return Slot(_place(message), message.rank, message.mail, message.state in RECALLABLE_STATES)
 
 
 def make_room(desk: Desk, taken_by: Message) -> None:

@@ -24,7 +24,9 @@ from app.core.person import (
     RunResult,
     RunState,
 )
-from app.core.replacing import replace
+from app.core.replacing import copier, replace
+
+_queued = copier(Run, "state", "reason", "due_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +83,13 @@ def _queue(desk: Desk, run: Run, step: Send | Ask | Article, wanted: Instant, ga
         rank=run.rank,
         fresh_until=gate.fresh_until,
     )
-    if isinstance(step, Send):
+    if isinstance(step, Send) and (step.subject or step.offer):
         message = replace(message, subject=step.subject, offer=step.offer)
     known = desk.messages.get(message.key)
     desk.write(replace(message, id=known.id) if known else message)
     code = Code.DELAYED if gate.delayed else Code.QUEUED
     desk.note(code, run, step.id, mail=step.mail, slot_at=gate.at, wanted_at=wanted, because=gate.delayed)
-    desk.put(replace(run, state=RunState.WAITING, reason=Code.QUEUED, due_at=None))
+    desk.put(_queued(run, RunState.WAITING, Code.QUEUED, None))
     if message.mail_class is MailClass.MARKETING:
         make_room(desk, message)
 

@@ -22,6 +22,8 @@ from app.core.replacing import replace
 from app.core.site import OnEdit
 from app.core.subscriber import SubscriberState
 
+_UNDISTURBED = (Standing.LIVE, Standing.RETIRED)
+
 
 def runs_of(desk: Desk) -> Iterator[tuple[Run, Campaign]]:
     """Live runs with the version they follow, as they are at each turn of the loop."""
@@ -49,6 +51,22 @@ def _leaving(desk: Desk, code: Code) -> RunResult:
     if desk.subscriber.state is SubscriberState.ERASED:
         return RunResult.ERASED
     return RunResult.SUPPRESSED if code is Code.SUPPRESSED else RunResult.UNSUBSCRIBED
+
+
+# ── Nothing special ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def is_ordinary(desk: Desk) -> bool:
+    """Whether versions and pauses leave every run as it is: all follow what is live, and nothing pauses or resumes."""
+    until, book, pairs = desk.subscriber.paused_until, desk.book, desk.live_pairs()
+    if book.is_paused or (until is not None and desk.now < until) or len(pairs) != len(desk.live_runs()):
+        return False
+    for run, campaign in pairs:
+        key = run.key.campaign
+        is_live = campaign is book.campaigns.get(key) and campaign.digest == run.version
+        if not is_live or run.paused_by is not None or desk.index.standing(key) not in _UNDISTURBED:
+            return False
+    return True
 
 
 # ── Versions ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -151,7 +169,7 @@ def reach_goals(desk: Desk) -> None:
     for run, campaign in runs_of(desk):
         if run.sequence == ON_GOAL or campaign.goal is None:
             continue
-        if not desk.holds(campaign.goal, desk.scope(run, campaign)):
+        if not desk.holds_for(run, campaign, campaign.goal):
             continue
         if not campaign.on_goal:
             desk.end(run, RunResult.GOAL, Code.GOAL, condition=campaign.goal.source)
@@ -165,8 +183,8 @@ def end_where_while_fails(desk: Desk) -> None:
     for run, campaign in runs_of(desk):
         if run.sequence == ON_GOAL:
             continue
-        scope = desk.scope(run, campaign)
-        failed = next((condition for condition in campaign.while_ if not desk.holds(condition, scope)), None)
+        view = desk.view_of(run, campaign)
+        failed = next((condition for condition in campaign.while_ if condition.ask(view) is not True), None)
         if failed:
             desk.end(run, RunResult.WHILE, Code.WHILE, condition=failed.source)
 

@@ -43,11 +43,14 @@ from app.core.nurture.places import START, AtEnd, Gone, LeftBlock, Standing, ins
 from app.core.nurture.streams import walk_stream
 from app.core.nurture.waits import Leave, wait_end
 from app.core.person import Code, Cursor, Finish, Finished, Run, RunResult, RunState, WebhookCall
-from app.core.replacing import replace
+from app.core.replacing import copier, replace
 
 MOVES = 100
 """More moves than this at one instant are a circle: the run is parked as an error."""
 
+_moved = copier(Run, "cursors")
+_waiting = copier(Run, "until")
+_passed = copier(Run, "cursors", "began_at", "until", "state", "rested_at")
 _MOVING = {RunState.ACTIVE, RunState.WAITING, RunState.HELD, RunState.RESTING}
 
 
@@ -123,15 +126,16 @@ def _roused(desk: Desk, run: Run) -> Run:
 
 
 def _at(run: Run, cursor: Cursor) -> Run:
-    if run.cursors.get(run.sequence) == cursor:
+    known = run.cursors.get(run.sequence)
+    if known is cursor or known == cursor:
         return run
-    return replace(run, cursors={**run.cursors, run.sequence: cursor})
+    return _moved(run, {**run.cursors, run.sequence: cursor})
 
 
 def _pass(desk: Desk, run: Run, at: Instant) -> None:
     """Go past the step stood at; the next one is reached at that instant."""
-    cursor = past(run.cursors[run.sequence])
-    desk.put(replace(_at(run, cursor), began_at=at, until=None, state=RunState.ACTIVE, rested_at=None))
+    cursors = {**run.cursors, run.sequence: past(run.cursors[run.sequence])}
+    desk.put(_passed(run, cursors, at, None, RunState.ACTIVE, None))
 
 
 def _done(desk: Desk, run: Run, step: Step, at: Instant, finish: Finish = Finish.DONE) -> bool:
@@ -140,8 +144,8 @@ def _done(desk: Desk, run: Run, step: Step, at: Instant, finish: Finish = Finish
 
 
 def _into(desk: Desk, run: Run, branch: str, at: Instant) -> bool:
-    cursor = inside(run.cursors[run.sequence], branch)
-    desk.put(replace(_at(run, cursor), began_at=at, until=None, state=RunState.ACTIVE))
+    cursors = {**run.cursors, run.sequence: inside(run.cursors[run.sequence], branch)}
+    desk.put(_passed(run, cursors, at, None, RunState.ACTIVE, run.rested_at))
     return True
 
 
@@ -229,21 +233,24 @@ def _wait(desk: Desk, run: Run, campaign: Campaign, step: Wait, began_at: Instan
     if desk.now >= end:
         desk.note(Code.WAITED, run, step.id, until_at=end)
         return _done(desk, run, step, max(end, began_at))
-    desk.stand(replace(run, until=end), RunState.WAITING, Code.WAITS, end, until_at=end)
+    desk.stand(_until(run, end), RunState.WAITING, Code.WAITS, end, until_at=end)
     return False
 
 
+def _until(run: Run, end: Instant) -> Run:
+    return run if run.until == end else _waiting(run, end)
+
+
 def _wait_for(desk: Desk, run: Run, campaign: Campaign, rule: ForCondition, end: Instant) -> bool:
-    scope = desk.scope(run, campaign)
-    if desk.holds(rule.condition, scope):
+    if desk.holds_for(run, campaign, rule.condition):
         code = Code.ALREADY_TRUE if run.until is None else Code.CAME_TRUE
         desk.note(code, run, desk.step_of(run), condition=rule.condition.source)
         return _into(desk, run, "then", desk.now)
     if desk.now >= end:
         desk.note(Code.LIMIT_REACHED, run, desk.step_of(run), condition=rule.condition.source, limit_at=end)
         return _into(desk, run, "else", end)
-    due_at = earliest_of((end, next_change(rule.condition, desk.view(scope))))
-    desk.stand(replace(run, until=end), RunState.WAITING, Code.WAITS, due_at, until_at=end)
+    due_at = earliest_of((end, next_change(rule.condition, desk.view_of(run, campaign))))
+    desk.stand(_until(run, end), RunState.WAITING, Code.WAITS, due_at, until_at=end)
     return False
 
 
@@ -259,12 +266,12 @@ def _branch(desk: Desk, run: Run, campaign: Campaign, step: If | Choose | Split 
 
 
 def _way(desk: Desk, run: Run, campaign: Campaign, step: If | Choose | Split | Use) -> str:
-    scope = desk.scope(run, campaign)
     match step:
         case If():
-            return "then" if desk.holds(step.condition, scope) else "else"
+            return "then" if desk.holds_for(run, campaign, step.condition) else "else"
         case Choose():
-            return next((str(i) for i, o in enumerate(step.options) if desk.holds(o.when, scope)), "else")
+            options = enumerate(step.options)
+            return next((str(i) for i, o in options if desk.holds_for(run, campaign, o.when)), "else")
         case Split():
             return _arm(desk, run, step)
         case Use():

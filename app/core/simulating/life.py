@@ -10,7 +10,7 @@ import hashlib
 import heapq
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from app.core.book import Book
@@ -20,6 +20,7 @@ from app.core.facts import Fact, FactKind, Fields, Value
 from app.core.instants import DAY, HOUR, MINUTE, SECOND, Instant
 from app.core.person import Code, Decision, MailClass, Message, MessageKey, MessageState, Person
 from app.core.projection import Left, Passage
+from app.core.replacing import replace
 from app.core.simulating.behaviour import Behaviour
 from app.core.simulating.dice import Dice
 from app.core.simulating.summary import Account
@@ -57,6 +58,7 @@ class Deed:
     """The act answers the confirmations that still wait."""
 
 
+_as_line = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
 _Action: TypeAlias = Callable[["Life"], None]
 
 
@@ -388,7 +390,7 @@ def traced(decision: Decision) -> str:
     """One line of a trace: the same for the same decision, whoever made it."""
     run = decision.run
     key = f"{run.campaign}/{run.key}/{run.turn}" if run else ""
-    seen = json.dumps(dict(decision.seen), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    seen = _as_line(dict(decision.seen))
     return f"{decision.at} {decision.code.value} {key} {decision.step} {seen}\n"
 
 

@@ -3,10 +3,9 @@
 Owns what is quiet, why, and when the next open moment comes. Must not know limits of frequency (pacing) or campaigns.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from functools import lru_cache
 from typing import Final, TypeAlias
 
 from app.core.calendar import YearlyDay, year_in
@@ -76,6 +75,8 @@ class QuietRules:
     hours: QuietHours | None = None
     days: tuple[QuietDays, ...] = ()
     weekend: tuple[int, ...] = ()
+    known: dict[date, "Quiet | None"] = field(default_factory=dict, init=False, compare=False, repr=False)
+    """Which days are quiet, as far as anybody asked: the same few days are asked of everybody."""
 
 
 NEVER_QUIET: Final = QuietRules()
@@ -106,12 +107,17 @@ def parse_quiet_hours(text: str) -> QuietHours:
     return QuietHours(parse_clock(start.strip()), parse_clock(end.strip()))
 
 
-@lru_cache(maxsize=4096)
-def _quiet_day(day: date, days: tuple[QuietDays, ...], weekend: tuple[int, ...]) -> Quiet | None:
-    for quiet in days:
+def _quiet_day(day: date, rules: QuietRules) -> Quiet | None:
+    if day not in rules.known:
+        rules.known[day] = _asked_day(day, rules)
+    return rules.known[day]
+
+
+def _asked_day(day: date, rules: QuietRules) -> Quiet | None:
+    for quiet in rules.days:
         if quiet.covers(day):
             return Quiet(QuietKind.DAY, quiet.name)
-    if day.weekday() in weekend:
+    if day.weekday() in rules.weekend:
         return Quiet(QuietKind.WEEKEND, Weekday(day.weekday()).name.lower())
     return None
 
@@ -123,7 +129,7 @@ def quiet_cause(instant: Instant, zone: Zone, rules: QuietRules) -> Quiet | None
 
 def _cause(moment: datetime, rules: QuietRules) -> Quiet | None:
     if rules.days or rules.weekend:
-        whole_day = _quiet_day(moment.date(), rules.days, rules.weekend)
+        whole_day = _quiet_day(moment.date(), rules)
         if whole_day is not None:
             return whole_day
     if rules.hours is not None and rules.hours.cover(moment):

@@ -102,9 +102,11 @@ def zone_of(name: str | None, default: str) -> Zone:
 def local(instant: Instant, zone: Zone) -> datetime:
     """What the calendar and the clock on the wall show at an instant (aware, exact to the microsecond)."""
     seconds, rest = divmod(instant, SECOND)
-    return datetime.fromtimestamp(seconds, zone).replace(microsecond=rest)
+    moment = datetime.fromtimestamp(seconds, zone)
+    return moment.replace(microsecond=rest) if rest else moment
 
 
+@lru_cache(maxsize=8192)
 def at_local(day: date, clock: Clock, zone: Zone) -> Instant:
     """The instant a wall clock shows that time on that date.
 

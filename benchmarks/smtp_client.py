@@ -92,8 +92,10 @@ def sink() -> Iterator[int]:
             with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
                 break
             time.sleep(0.02)
-        yield port
-        process.terminate()
+        try:
+            yield port
+        finally:
+            process.terminate()
 
 
 # ---------------------------------------------------------------- a slow line

@@ -38,8 +38,8 @@ from app.store.people import SubscriberRow
 from app.world import World
 from benchmarks.mail_build import source as mail_source
 from benchmarks.smtp_client import relay
-from tests.actions.post_office import AWAKE, WELCOME
-from tests.actions.small_site import sources_of
+from tests.actions.post_office import AWAKE
+from tests.actions.small_site import WELCOME, sources_of
 
 ROOT = Path(__file__).resolve().parent.parent
 

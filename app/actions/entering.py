@@ -148,8 +148,9 @@ def _is_second_factor(world: World, session: Session, row: AccountRow, code: str
     step = step_of(secret, code, world.wall()) if secret else None
     if step is not None:
         if not is_sealed_by(row.totp_secret, world.settings.secret, f"totp:{row.id}"):
-            keep_factor(world, row, secret)
-            session.flush()
+            held = accounts.account(session, row.id)
+            if held is not None:
+                keep_factor(world, held, secret)
         return accounts.take_step(session, row.id, step)
     return len(code) == 16 and accounts.take_recovery_code(session, row.id, recovery_digest(row.id, code))
 

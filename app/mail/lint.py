@@ -17,6 +17,7 @@ from app.core.problem import Problem
 from app.mail.compiled import Attachment, CompiledMail
 from app.mail.css import read_sheet
 from app.mail.document import HOLE, Document, Node, Run, Tag
+from app.mail.lint_access import access
 from app.mail.source import MailSource
 
 CLIPPED = 100_000  # Gmail cuts a mail at about 102 KB
@@ -29,29 +30,20 @@ _HIDDEN = re.compile(
 )
 _TINY = re.compile(r"font-size\s*:\s*[01](px)?\s*(;|\Z)", re.IGNORECASE)
 _FOREIGN = re.compile(r"\*\|\w+\|\*|%%\w+%%|\[\[\w+\]\]|\{\w+\}|%[A-Z][A-Z_]{3,}%|\bLorem ipsum\b", re.IGNORECASE)
-_SPAM_EN = (
-    "act now",
-    "100% free",
-    "click here",
-    "risk-free",
-    "no obligation",
-    "double your",
-    "earn money",
-    "cash bonus",
-    "congratulations, you",
-    "winner",
-    "viagra",
-    "once in a lifetime",
+_SPAM = re.compile(
+    r"(?<!\w)(?:act now|100 ?% (?:free|satisfied)|click (?:here|below|now)|risk[- ]free|no obligation|double your|"
+    r"earn (?:money|\$|extra cash|per week)|cash bonus|congratulations,? you|winner|you (?:have )?won|viagra|"
+    r"once in a lifetime|free money|extra income|work from home|get rich|no strings attached|"
+    r"guaranteed (?:income|results)|"
+    r"lowest price|urgent response|limited time only|what are you waiting for|while (?:stocks|supplies) last|"
+    r"this is not spam|dear friend|miracle|lose weight|no credit check|"
+    r"کلیک کنید تا|برنده شدید|شما برنده|برندهٔ خوش‌شانس|کاملاً? رایگان|صد در صد (?:تضمینی|رایگان)|۱۰۰٪ (?:تضمینی|رایگان)|"
+    r"پول‌?دار شوید|فرصت استثنایی|فرصت طلایی|همین حالا کلیک|همین الان کلیک|درآمد میلیونی|درآمد (?:دلاری|تضمینی)|"
+    r"بدون هیچ زحمتی|معجزه|فقط امروز|ارزان‌ترین قیمت|از دست ندهید|شگفت‌انگیزترین|جایزهٔ? نقدی|لاغری|"
+    r"تخفیف باورنکردنی|این پیام تبلیغاتی نیست)(?!\w)",
+    re.IGNORECASE,
 )
-_SPAM_FA = (
-    "کلیک کنید تا برنده",
-    "برنده شدید",
-    "کاملاً رایگان",
-    "صد در صد تضمینی",
-    "پول‌دار شوید",
-    "فرصت استثنایی",
-    "همین حالا کلیک",
-)
+_MARKS = re.compile(r"[!！].*[!！]|[$€£₿]{2,}|[!?؟]{2,}")
 _FORBIDDEN = {
     "script": "script-in-mail",
     "form": "form-in-mail",
@@ -65,7 +57,8 @@ _FORBIDDEN = {
 def lint(mail: MailSource, document: Document, compiled: CompiledMail) -> tuple[Problem, ...]:
     """Every finding about a mail that is otherwise sound."""
     look = _Look(mail, document, compiled)
-    return (*look.tags(), *look.law(), *look.lines(), *look.sizes(), *look.styles(), *look.words())
+    found = (*look.tags(), *look.law(), *look.lines(), *look.sizes(), *look.styles(), *look.words())
+    return (*found, *access(mail, document, compiled))
 
 
 def settled(mail: MailSource, found: Iterable[Problem]) -> Iterator[Problem]:
@@ -243,6 +236,8 @@ class _Look:
                     f"a subject of {len(bare)} characters is cut on a phone",
                     f"stay under {SUBJECT_LIMIT}",
                 )
+            if _MARKS.search(bare):
+                yield self._about("subject-marks", "a subject with several such marks looks like spam", "keep one")
             if len(bare) > 8 and bare.isupper() and bare.isascii():
                 yield self._about("subject-shouting", "a subject in capitals", "use small letters")
         if front.preheader is None and not self.mail.is_service:
@@ -282,9 +277,8 @@ class _Look:
     def words(self) -> Iterator[Problem]:
         front = self.mail.front
         text = " ".join([self.compiled.text, front.subject.text if front.subject else ""]).lower()
-        for word in (*_SPAM_EN, *_SPAM_FA):
-            if re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text):
-                yield self._about("spam-words", f"spam filters know “{word}”", "say it in your own words")
+        for word in dict.fromkeys(_SPAM.findall(text)):
+            yield self._about("spam-words", f"spam filters know “{word}”", "say it in your own words")
         for node in self.document.nodes:
             if isinstance(node, Run) and not node.inside and (match := _FOREIGN.search(node.text)):
                 yield self._about(

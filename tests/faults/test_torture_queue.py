@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
 
+from app.store.messages import MessageRow
+from app.store.people import SubscriberRow
 from tests.faults.house import House, Keeper, house
 from tests.servers.smtp import SmtpServer, wait_until
 
-QUEUED = int(os.environ.get("PARVAR_TORTURE_QUEUED", "1000000"))
+QUEUED = 1_000_000
 PEOPLE, DRAINED = 1_000, 1_500
 MOST_MORE = 48 << 20
 """Bytes a worker may need beyond what it needs for a thousand mails."""
 
-_COPY = """
-INSERT INTO message (public_id, subscriber_id, recipient, step, cause_key, campaign, arm, mail_key, mail_class, lane,
-  rank, state, subject, offer, data, wanted_at, slot_at, due_at, claim_no, attempts, reason, reply, created_at)
-SELECT randomblob(16), subscriber_id, recipient, step, cause_key || ':' || n, campaign, arm, mail_key, mail_class, lane,
-  rank, state, subject, offer, data, wanted_at, slot_at, due_at + n, 0, 0, '', '', created_at
-FROM message, (WITH RECURSIVE up(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM up WHERE n < :times) SELECT n FROM up)
-"""
+
+def multiply(session: Session, times: int) -> None:
+    """One more person and one more due mail, so many times, each like the first ones."""
+    first = session.scalar(select(func.max(SubscriberRow.id))) or 0
+    numbers = {"first": first, "times": times}
+    _copy(session, SubscriberRow.__table__, _PERSON, numbers)
+    _copy(session, MessageRow.__table__, _MAIL, numbers)
+
+
+_ADDRESS = "'q' || n || '@example.com'"
+_PERSON = {"id": ":first + n", "public_id": "randomblob(16)", "address": _ADDRESS, "address_key": _ADDRESS}
+_MAIL = {"id": "NULL", "public_id": "randomblob(16)", "subscriber_id": ":first + n", "cause_key": "'torture:' || n"}
+
+
+def _copy(session: Session, table: Any, new: dict[str, str], numbers: dict[str, int]) -> None:
+    """Rows like the first one of a table, made by the database itself."""
+    columns = [column.name for column in table.columns]
+    values = ", ".join(new.get(name, f"one.{name}") for name in columns)
+    up = "WITH RECURSIVE up(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM up WHERE n < :times)"
+    one = f"(SELECT * FROM {table.name} ORDER BY id LIMIT 1) AS one"
+    session.execute(
+        text(f"INSERT INTO {table.name} ({', '.join(columns)}) {up} SELECT {values} FROM up, {one}"), numbers
+    )
 
 
 def peak(found: House, count: int) -> int:
@@ -45,8 +64,8 @@ def test_a_worker_needs_no_more_memory_for_a_million_mails_than_for_a_thousand(
     with SmtpServer(keep=keeper) as server, house(sqlite_database_url, tmp_path, PEOPLE, server, keeper) as found:
         few = peak(found, PEOPLE // 2)
         with found.database.transaction("write") as session:
-            session.execute(text("UPDATE message SET state = 'queued', owner = NULL"))
-            session.execute(text(_COPY), {"times": QUEUED // PEOPLE})
+            session.execute(text("UPDATE message SET state = 'queued', owner = NULL WHERE id = 1"))
+            multiply(session, QUEUED)
         many = peak(found, DRAINED)
         open_ = found.states()["queued"]
         print(f"\n{open_:,} queued: {many / 2**20:.0f} MB; {PEOPLE:,} queued: {few / 2**20:.0f} MB")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 
 from app.core.asking import conditions_of_ladder
 from app.core.book import Book, Standing
@@ -204,6 +205,7 @@ def _order(fact: Fact) -> tuple[Instant, bytes]:
     return fact.at, fact.id
 
 
+@lru_cache(maxsize=16)
 def asks_received(book: Book) -> bool:
     """Whether the ladder or an entry by change looks at mails received: then a mail is a fact like others."""
     entries = (
@@ -216,6 +218,7 @@ def asks_received(book: Book) -> bool:
     )
 
 
+@lru_cache(maxsize=16)
 def longest_window(book: Book) -> Span:
     """How far back a message can still take a slot, with a margin for calendar days."""
     limits = (*book.site.contact.limits, *WISHES.values())

@@ -50,9 +50,11 @@ def advance(book: Book, person: Person, news: tuple[Fact, ...], now: Instant, ca
     for run in desk.live_runs():
         desk.settle_steps(run)
     end_where_not_allowed(desk)
-    if not is_ordinary(desk):
+    ordinary = is_ordinary(desk)
+    if not ordinary:
         follow_versions(desk)
         pause_and_resume(desk)
+    known, count = desk.subscriber, len(desk.runs)
     reach_goals(desk)
     end_where_while_fails(desk)
     follow_stage(desk)
@@ -65,7 +67,7 @@ def advance(book: Book, person: Person, news: tuple[Fact, ...], now: Instant, ca
     walk_runs(desk)
     if not (is_calm and desk.subscriber is learned):
         enter_by_change(desk, before, is_quiet)
-    if not is_ordinary(desk):
+    if not (ordinary and desk.subscriber is known and len(desk.runs) == count):
         pause_and_resume(desk)
     settle_rivals(desk)
     walk_runs(desk)

@@ -22,12 +22,14 @@ _BLANKS = re.compile(r"\n(?:[ \t\u200f]*\n){2,}")
 _GAP: Final = "\ufdd0"  # a noncharacter stands for what differs from reader to reader
 _HOLLOW: Final = frozenset(" \t\u200f\n")
 _MOST_SHAPES: Final = 8
+_Cast: TypeAlias = tuple[str | None, ...]
+"""The static pieces of a text, None for each other one."""
 
 
 class Part:
     """One template and the wire form of its static strings."""
 
-    __slots__ = ("_is_shapable", "_shapes", "is_base64", "known", "sandbox", "yields")
+    __slots__ = ("_is_shapable", "_shapes", "_tidy_shapes", "is_base64", "known", "sandbox", "yields")
 
     def __init__(self, source: str, locale: str, is_base64: bool) -> None:
         sandbox = sandbox_for(source, locale)
@@ -37,7 +39,8 @@ class Part:
         self.is_base64 = is_base64
         encode = utf8_piece if is_base64 else quoted_piece
         self.known = {text: encode(text) for text in _constants(code)}
-        self._shapes: dict[tuple[str | None, ...], _Shape] = {}
+        self._shapes: dict[_Cast, _Shape] = {}
+        self._tidy_shapes: dict[_Cast, _Shape] = {}
         self._is_shapable = _GAP not in source
 
     def pieces(self, variables: dict[str, object]) -> list[str]:
@@ -64,27 +67,28 @@ class Part:
         shape = None
         # else a fill could be a blank line
         if _HOLLOW.isdisjoint([fill[0] for fill in fills]) and "\n" not in "".join(fills):
-            shape = self._shapes.get(key) or self._shape(key, is_plain=True)
+            shape = self._tidy_shapes.get(key) or self._shape(key, is_plain=True)
         if shape is None:
             whole = _tidy(whole)
             return whole, self._encoded((whole,), often)
         return shape.filled(fills), self._wire(shape, fills, often)
 
-    def _cast(self, pieces: Sequence[str]) -> tuple[tuple[str | None, ...], list[str]]:
+    def _cast(self, pieces: Sequence[str]) -> tuple[_Cast, list[str]]:
         """Which static pieces there are, a gap for each other one, and what fills the gaps."""
         known = self.known
         key = tuple([piece if piece in known else None for piece in pieces if piece])
         return key, [piece for piece in pieces if piece and piece not in known]
 
-    def _shape(self, key: tuple[str | None, ...], *, is_plain: bool = False) -> _Shape | None:
+    def _shape(self, key: _Cast, *, is_plain: bool = False) -> _Shape | None:
         """A text with these branches taken, kept; None when it is one of too many."""
-        if len(self._shapes) >= _MOST_SHAPES or not self._is_shapable:
+        known = self._tidy_shapes if is_plain else self._shapes
+        if len(known) >= _MOST_SHAPES or not self._is_shapable:
             return None
         encode = utf8_piece if self.is_base64 else quoted_piece
         whole = "".join(_GAP if piece is None else piece for piece in key)
         segments = (_tidy(whole) if is_plain else whole).split(_GAP)
         static = () if is_plain else _runs(key)
-        shape = self._shapes[key] = _Shape(tuple(segments), tuple(map(encode, segments)), static)
+        shape = known[key] = _Shape(tuple(segments), tuple(map(encode, segments)), static)
         return shape
 
     def _wire(self, shape: _Shape, fills: Sequence[str], often: Mapping[str, bytes]) -> list[bytes]:
@@ -135,7 +139,7 @@ class Filled(NamedTuple):
         return "".join([piece for run, fill in pairs for piece in (*run, fill)])
 
 
-def _runs(key: tuple[str | None, ...]) -> Static:
+def _runs(key: _Cast) -> Static:
     """The static strings between the gaps."""
     runs: list[tuple[str, ...]] = [()]
     for piece in key:

@@ -104,4 +104,11 @@ def _shelved(workspace: Workspace, offers: Mapping[str, Offer]) -> Shelved:
     return Shelved(book_of(stocked, b"s" * 32), stocked, frozenset(), 1, {}, 1)
 
 
-__all__ = ["START", "Shop", "open_shop", "spring"]
+def shelved_with(*offers: Offer) -> Shelved:
+    """A book of one live campaign, `ready`, without a database."""
+    workspace, problems = read(sources())
+    assert workspace is not None, problems
+    return _shelved(workspace, {offer.key: offer for offer in offers})
+
+
+__all__ = ["START", "Shop", "open_shop", "shelved_with", "spring"]

@@ -14,13 +14,14 @@ from sqlalchemy.orm import Session
 
 from app.actions.compose import Chosen, MailShelf
 from app.actions.door import judge
-from app.actions.offers import AGAIN_AFTER, NOTHING, Prepared, prepare
+from app.actions.offers import NOTHING, Prepared, prepare
 from app.actions.pace import Paces
 from app.actions.shelf import Shelf, Shelved
 from app.actions.warming import WarmUp
 from app.core.delivery import Answer, Go, Never, NotYet
 from app.core.instants import SECOND, Instant, Span
 from app.core.person import MailClass, MessageState
+from app.core.purse import AGAIN_AFTER
 from app.disk.journal import Journal
 from app.mail.dkim import Signer
 from app.mail.smtp_routes import Routes

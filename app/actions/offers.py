@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from app.actions.notices import Notice, tell_owner
 from app.actions.shelf import Shelved
 from app.core.facts import Fact
-from app.core.instants import MINUTE, Instant
+from app.core.instants import Instant
 from app.core.offering import Zones, end_at_hand_over, is_over, left
 from app.core.offers import CodePool, Offer, SharedCode, WhenEmpty
 from app.core.person import MailClass
@@ -28,10 +28,6 @@ from app.store.stories import lately
 from app.world import World
 
 log = structlog.get_logger()
-
-AGAIN_AFTER = 10 * MINUTE
-"""A mail whose pool is empty is looked at again after this, or at once when codes are imported."""
-
 
 @dataclass(frozen=True, slots=True)
 class Given:

@@ -11,6 +11,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -22,7 +23,7 @@ from app.actions.simulate import Simulated, Wanted, forecast
 from app.actions.simulate import simulate as run
 from app.actions.simulate.report import html
 from app.cli.files import print_problems
-from app.core.instants import DAY, HOUR
+from app.core.instants import DAY, HOUR, to_datetime
 from app.core.simulating import BEHAVIOURS, Behaviour, BehaviourFault, behaviours_of
 from app.main import today
 
@@ -34,6 +35,7 @@ from app.main import today
 @click.option("--seed", default=7, show_default=True, help="The same seed gives the same year.")
 @click.option("--behaviours", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="TOML: rates by sort.")
 @click.option("--processes", default=0, help="How many at once; all cores when not given.")
+@click.option("--codes", multiple=True, metavar="POOL=COUNT", help="Codes there are; other pools never run out.")
 @click.option("--from-database", is_flag=True, help="The real list from today on, nobody mailed; --days 30 is usual.")
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write an HTML report with charts.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
@@ -44,6 +46,7 @@ def simulate(  # noqa: PLR0913 (one option, one argument)
     seed: int,
     behaviours: Path | None,
     processes: int,
+    codes: tuple[str, ...],
     from_database: bool,
     report: Path | None,
     as_json: bool,
@@ -57,7 +60,7 @@ def simulate(  # noqa: PLR0913 (one option, one argument)
         print_problems(inspection.errors or inspection.problems)
         sys.exit(1)
     sorts = tuple(_behaviours(behaviours).items())
-    wanted = Wanted(days, audience, seed, sorts, processes=processes or os.cpu_count() or 1)
+    wanted = Wanted(days, audience, seed, sorts, processes=processes or os.cpu_count() or 1, stock=_codes(codes))
     began = time.perf_counter()
     done = _run(inspection, wanted, from_database=from_database, is_quiet=as_json)
     if report:
@@ -67,6 +70,16 @@ def simulate(  # noqa: PLR0913 (one option, one argument)
         return
     click.echo("\n".join(lines(done)))
     click.echo(f"{time.perf_counter() - began:.1f} s{f' · {report}' if report else ''}")
+
+
+def _codes(given: tuple[str, ...]) -> dict[str, int]:
+    found = {}
+    for each in given:
+        pool, _, count = each.partition("=")
+        if not pool or not count.isdecimal():
+            raise click.ClickException(f"--codes {each}: write a pool and how many codes it holds, such as spring=500")
+        found[pool] = int(count)
+    return found
 
 
 def _behaviours(path: Path | None) -> dict[str, Behaviour]:
@@ -121,10 +134,34 @@ def lines(done: Simulated) -> Iterator[str]:
     yield f"          longest silence {summary.silent[0]} days · {summary.exhausted:,} people exhausted"
     yield from _funnel(done)
     yield from _campaigns(done)
+    yield from _offers(done)
     risk = summary.risk
     guards = f"complaints {risk['complaints']:.2%} · hard bounces {risk['hard_bounces']:.2%}"
     yield f"delivery  {guards} · unsubscribes {risk['unsubscribes']:.2%} of marketing mails"
+    for stop in done.stops:
+        what = stop.what.replace("_", " ")
+        day = _day(stop.day)
+        more = f", and on {stop.days - 1} more days" if stop.days > 1 else ""
+        share = f"{stop.number} {what} of {stop.sent} mails"
+        yield f"          {stop.campaign} would have been stopped on {day}: {share}{more}"
     yield f"orders    {summary.orders:,}, {summary.revenue:,} in the smallest unit"
+
+
+def _offers(done: Simulated) -> Iterator[str]:
+    """What was given of each offer, and what ran out."""
+    head = "offers"
+    for offer, count in sorted(done.summary.given.items()):
+        yield f"{head:<10}{offer:<22} {count:>8,} given"
+        head = ""
+    for stock in done.stocked:
+        gone = f"gone on {_day(stock.gone_at // DAY)}" if stock.gone_at is not None else "enough"
+        yield f"{head:<10}{stock.name:<22} {stock.wanted:>8,} wanted of {stock.amount:,}   {gone}"
+        head = ""
+
+
+def _day(day: int) -> str:
+    """A day counted from 1970, as people write it."""
+    return f"{to_datetime(day * DAY):%-d %b %Y}"
 
 
 def _median(counted: dict[int, int]) -> int:
@@ -185,6 +222,9 @@ def plain(done: Simulated) -> dict[str, object]:
         },
         "starving": list(summary.starving),
         "risk": summary.risk,
+        "given": dict(sorted(summary.given.items())),
+        "stock": [asdict(stock) for stock in done.stocked],
+        "stops": [asdict(stop) for stop in done.stops],
         "orders": summary.orders,
         "revenue": summary.revenue,
         "began": wanted.began // DAY,

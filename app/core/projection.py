@@ -18,6 +18,7 @@ from app.core.facts import Fact, FactKind
 from app.core.instants import DAY, Instant, Span
 from app.core.ladder import earliest_of
 from app.core.nurture import Advance, Calm, advance
+from app.core.offering import Zones
 from app.core.pacing import WISHES
 from app.core.person import (
     RECALLABLE_STATES,
@@ -32,11 +33,14 @@ from app.core.person import (
     StageChange,
     apply,
 )
+from app.core.purse import Held, Passed, Promised, Purse, asked_last
 from app.core.replacing import replace
 from app.core.windows import Zone, zone_of
 
 ROUNDS = 1_000
 """More rounds of work than this at one instant are a circle."""
+NEVER: Instant = 1 << 62
+"""An instant nobody lives to see."""
 _TWO_DAYS: Span = 2 * DAY
 
 
@@ -57,6 +61,7 @@ class Passage:
 
     def __init__(self, book: Book, person: Person, now: Instant, kinds: Collection[FactKind] | None = None) -> None:
         self.book = book
+        self.purse = Purse(person.subscriber.id)
         self.person = person
         self.now = now
         self.due_at: Instant | None = now
@@ -158,14 +163,33 @@ class Passage:
         answer = may_leave(self._door(message), self._site, self._zone(), self.now)
         match answer:
             case Go():
-                self._settle(message, MessageState.SENT, "")
-                self.left.append(Left(self.now, message))
-                self._received(message)
+                if not message.offer or self._promise(message):
+                    self._settle(message, MessageState.SENT, "")
+                    self.left.append(Left(self.now, message))
+                    self._received(message)
             case NotYet():
                 self._put_off[message.key] = message.slot_at, max(answer.until, self.now + 1)
             case Never():
                 state = MessageState.WITHDRAWN if answer.is_withdrawn else MessageState.SKIPPED
                 self._settle(message, state, answer.code)
+
+    def _promise(self, message: Message) -> bool:
+        """Give her what the mail promises, and let her clock run; False when the mail does not leave now."""
+        key, subscriber = message.offer, self.person.subscriber
+        zones = Zones(self._zone(), zone_of("", self.book.site.timezone))
+        given = self.purse.promise(self.book.offers.get(key), subscriber.offer_ends.get(key), self.now, zones)
+        match given:
+            case Held():
+                until = NEVER if message.fresh_until is None else asked_last(self.now, message.fresh_until)
+                self._put_off[message.key] = message.slot_at, until
+            case Passed():
+                self._settle(message, MessageState.SKIPPED, given.reason)
+            case Promised():
+                if given.ends_at is not None:
+                    ends = {**subscriber.offer_ends, key: given.ends_at}
+                    self.person = replace(self.person, subscriber=replace(subscriber, offer_ends=ends))
+                    self._calm = None
+        return isinstance(given, Promised)
 
     def _settle(self, message: Message, state: MessageState, reason: str) -> None:
         self.person = apply(self.person, Settled(message.key, state, self.now, reason))

@@ -16,7 +16,7 @@ from app.actions.advance import drain
 from app.actions.compose import MailShelf, compose
 from app.actions.door import leave
 from app.actions.inspect import Inspection
-from app.actions.offers import AGAIN_AFTER, Promise, keep_clocks, prepare
+from app.actions.offers import Promise, keep_clocks, prepare
 from app.actions.publish import Authorship, NotPublished, apply
 from app.actions.referrals import settle_due, withdraw_complaints
 from app.actions.shelf import Shelf, Shelved
@@ -29,6 +29,7 @@ from app.core.instants import Instant
 from app.core.ladder import earliest_of
 from app.core.offers import CodePool
 from app.core.person import MessageState
+from app.core.purse import AGAIN_AFTER
 from app.core.scenario import Scenario
 from app.core.windows import Zone, at_local, zone_of
 from app.links import Key, Links

@@ -6,23 +6,25 @@ Owns building the town out of checked files, or out of the real list, and sharin
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from app.actions.inspect import Inspection
 from app.actions.plan.ahead import book_ahead
 from app.actions.shelf import Shelf, Shelved, book_of
+from app.actions.simulate.stocking import Stocked, live_stocked, scarce_offers
+from app.actions.simulate.stopping import Stop, stops_of
 from app.core.asking import kinds_asked
 from app.core.book import Book, MailKnown
 from app.core.campaign import Ask
 from app.core.facts import FactKind, Value
 from app.core.instants import DAY, Instant
-from app.core.offers import NumberScale, Survey
+from app.core.offers import CodePool, NumberScale, Survey
 from app.core.simulating import Behaviour, Life, Summary, Town
 from app.core.simulating.life import Listed, resumed
 from app.core.simulating.summary import total
 from app.core.workspace import Workspace
-from app.store import plans
+from app.store import offers, plans
 from app.store.loading import load_people
 from app.world import World
 
@@ -46,6 +48,8 @@ class Wanted:
     behaviours: tuple[tuple[str, Behaviour], ...]
     began: Instant = BEGIN
     processes: int = 1
+    stock: Mapping[str, int] = field(default_factory=dict)
+    """Codes there are, by pool; a pool that is not named never runs out. Seats stand in the files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,8 @@ class Simulated:
     summary: Summary
     stages: tuple[str, ...]
     campaigns: tuple[str, ...]
+    stocked: tuple[Stocked, ...] = ()
+    stops: tuple[Stop, ...] = ()
 
 
 def town_of(inspection: Inspection, wanted: Wanted, book: Book | None = None) -> Town:
@@ -110,8 +116,27 @@ def simulate(inspection: Inspection, wanted: Wanted, progress: Progress | None =
     town = town_of(inspection, wanted)
     numbers = range(1, wanted.audience + 1)
     parts = [numbers[start : start + CHUNK] for start in range(0, len(numbers), CHUNK)]
-    summary = _shared(_Work(town), parts, wanted.processes, progress)
-    return Simulated(wanted, summary, _stages(town), tuple(town.book.campaigns))
+    stock = stock_of(town.book, wanted.stock)
+    scarce = scarce_offers(town.book.offers, stock)
+
+    def live(where: Town, which: Sequence[int]) -> list[Summary]:
+        return _shared(_Work(where, scarce), [parts[number] for number in which], wanted.processes, progress)
+
+    return _told(town, wanted, *live_stocked(town, stock, len(parts), live))
+
+
+def stock_of(book: Book, codes: Mapping[str, int], elsewhere: Mapping[str, int] | None = None) -> dict[str, int]:
+    """What there is of each stock: the seats of the files less what went already, and the codes of pools."""
+    gone = elsewhere or {}
+    seated = {key: offer.seats for key, offer in book.offers.items() if offer.seats is not None}
+    seats = {f"seats {key}": max(0, count - gone.get(key, 0)) for key, count in seated.items()}
+    return seats | {f"codes {pool}": count for pool, count in codes.items()}
+
+
+def _told(town: Town, wanted: Wanted, summaries: list[Summary], stocked: list[Stocked]) -> Simulated:
+    summary = total(summaries)
+    stops = tuple(stops_of(summary.harm, town.book.site.guards))
+    return Simulated(wanted, summary, _stages(town), tuple(town.book.campaigns), tuple(stocked), stops)
 
 
 def forecast(
@@ -126,20 +151,36 @@ def forecast(
     wanted = replace(wanted, began=world.now(), audience=len(ids))
     town = town_of(inspection, wanted, book_ahead(world, shelved, inspection))
     parts = list(plans.chunks(ids, CHUNK))
-    done, summaries = 0, []
-    for part in parts:
-        summaries.append(_live_on(world, town, shelved, part))
-        done += len(part)
-        if progress:
-            progress(done, len(ids))
-    return Simulated(wanted, total(summaries), _stages(town), tuple(town.book.campaigns))
+    stock = _stock_today(world, town.book)
+    scarce, done = scarce_offers(town.book.offers, stock), 0
+
+    def live(where: Town, which: Sequence[int]) -> list[Summary]:
+        nonlocal done
+        summaries = []
+        for number in which:
+            summaries.append(_live_on(world, where, shelved, parts[number], scarce))
+            done = min(done + len(parts[number]), len(ids))
+            if progress:
+                progress(done, len(ids))
+        return summaries
+
+    return _told(town, wanted, *live_stocked(town, stock, len(parts), live))
 
 
-def _live_on(world: World, town: Town, shelved: Shelved, ids: Sequence[int]) -> Summary:
+def _stock_today(world: World, book: Book) -> dict[str, int]:
+    """What is left today; a pool nobody has filled has nothing."""
+    with world.transaction("read") as session:
+        free = {pool.pool: pool.free for pool in offers.pools(session)}
+        gone = {key: given + elsewhere for key, (given, elsewhere) in offers.stocks(session).items()}
+    pools = {offer.codes.pool for offer in book.offers.values() if isinstance(offer.codes, CodePool)}
+    return stock_of(book, {pool: free.get(pool, 0) for pool in sorted(pools)}, gone)
+
+
+def _live_on(world: World, town: Town, shelved: Shelved, ids: Sequence[int], scarce: frozenset[str]) -> Summary:
     with world.transaction("read") as session:
         people = load_people(session, list(ids), shelved.kinds | town.kinds)
         due = plans.due_of(session, ids)
-    summary = Summary()
+    summary = Summary(scarce=scarce)
     for loaded in people:
         number = loaded.person.subscriber.id
         life = resumed(town, Listed(number, loaded.person, loaded.news, due.get(number)))
@@ -154,13 +195,14 @@ def _stages(town: Town) -> tuple[str, ...]:
 @dataclass(frozen=True, slots=True)
 class _Work:
     town: Town
+    scarce: frozenset[str] = frozenset()
 
 
 _given: _Work | None = None
 
 
-def _shared(work: _Work, parts: Sequence[range], processes: int, progress: Progress | None) -> Summary:
-    """Children are forked with the town in hand; parts come back in order, so the sum is the same every time."""
+def _shared(work: _Work, parts: Sequence[range], processes: int, progress: Progress | None) -> list[Summary]:
+    """Children are forked with the town in hand; parts come back in order, so all is the same every time."""
     global _given  # noqa: PLW0603 (what forked children inherit)
     _given = work
     people, done, summaries = sum(map(len, parts)), 0, []
@@ -172,7 +214,7 @@ def _shared(work: _Work, parts: Sequence[range], processes: int, progress: Progr
                 progress(done, people)
     finally:
         _given = None
-    return total(summaries)
+    return summaries
 
 
 def _lived(parts: Sequence[range], processes: int) -> Iterator[Summary]:
@@ -186,7 +228,7 @@ def _lived(parts: Sequence[range], processes: int) -> Iterator[Summary]:
 def _part(numbers: range) -> Summary:
     if _given is None:
         raise RuntimeError("a child of a simulation has no town")
-    summary = Summary()
+    summary = Summary(scarce=_given.scarce)
     for number in numbers:
         summary.add(number, Life(_given.town, number).run(), _given.town.began)
     return summary

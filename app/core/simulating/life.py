@@ -10,7 +10,7 @@ import hashlib
 import heapq
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from app.core.book import Book
@@ -20,6 +20,7 @@ from app.core.facts import Fact, FactKind, Fields, Value
 from app.core.instants import DAY, HOUR, MINUTE, SECOND, Instant
 from app.core.person import Code, Decision, MailClass, Message, MessageKey, MessageState, Person
 from app.core.projection import Left, Passage
+from app.core.purse import Purse, Turn
 from app.core.replacing import replace
 from app.core.simulating.behaviour import Behaviour
 from app.core.simulating.dice import Dice
@@ -45,6 +46,8 @@ class Town:
     ends: Instant
     arrivals: int
     """µs over which people arrive."""
+    closes: Mapping[str, Turn] = field(default_factory=dict)
+    """Stock of an offer → the first turn that gets nothing of it any more; what is not named never ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,7 @@ class Life:
             self.number, self.public_id, foot, self.arrived, foot, self.arrived, locale=self.town.book.site.locales[0]
         )
         passage = Passage(self.town.book, Person(subscriber), self.arrived, self.town.kinds)
+        passage.purse = Purse(self.number, self.town.closes)
         self.account.joined_at, self.account.ends_at = self.arrived, self.town.ends
         self.account.stages.append((foot, self.arrived))
         return passage
@@ -113,6 +117,7 @@ class Life:
                 heapq.heappop(self._queue)[2](self)
             self.passage.work()
             self._take_note()
+        self.account.taken = self.passage.purse.taken
         self.account.final_stage = self.passage.person.subscriber.stage
         self.account.trace = self._trace.hexdigest()
         return self.account
@@ -184,7 +189,9 @@ class Life:
             return
         if message.mail_class is MailClass.MARKETING:
             account.mails.append(left.at)
-            account.by_campaign[message.key.run.campaign if message.key.run else ""] += 1
+            campaign = message.key.run.campaign if message.key.run else ""
+            account.by_campaign[campaign] += 1
+            account.harm["sent", campaign, left.at // DAY] += 1
             self._unanswered += 1
             account.longest_unanswered = max(account.longest_unanswered, self._unanswered)
         else:
@@ -197,6 +204,8 @@ class Life:
     def _sign_up(self) -> None:
         key = self.dice.one_of(sorted(self.town.boxes))
         box = self.town.boxes[key]
+        person = self.passage.person
+        self.passage.person = replace(person, subscriber=replace(person.subscriber, box=key))
         signup = self._fact(FactKind.SIGNED_UP, key)
         confirms = self.dice.hits(self.behaviour.confirms)
         if box.opt_in is OptIn.SINGLE:
@@ -256,16 +265,16 @@ class Life:
         after = now + 2 * MINUTE + dice.wait(5 * HOUR)
         likely = 2.0 if message.mail_class is MailClass.SERVICE else 1.0
         if bounces < rates.bounces:
-            self._at(now + SECOND, Life._bounce)
+            self._at(now + SECOND, lambda life: life._bounce(message))
             return
         if opens < rates.opens * likely:
             self._at(after, lambda life: life._touch(FactKind.OPENED, message))
         if clicks < rates.clicks * likely:
             self._at(after + MINUTE, lambda life: life._touch(FactKind.CLICKED, message))
         if message.mail_class is MailClass.MARKETING and leaves < rates.unsubscribes:
-            self._at(after, Life._leave)
+            self._at(after, lambda life: life._leave(message))
         if message.mail_class is MailClass.MARKETING and complains < rates.complains:
-            self._at(after, Life._complain)
+            self._at(after, lambda life: life._complain(message))
         if answers < rates.answers and (message.mail in self.town.surveys or message.mail_class is MailClass.MARKETING):
             self._at(after + 5 * MINUTE, lambda life: life._answer(message))
 
@@ -296,22 +305,30 @@ class Life:
         value = answer if isinstance(answer, int) else 0
         self._do(self._fact(FactKind.ANSWERED, survey, value, {"answer": answer}))
 
-    def _leave(self) -> None:
+    def _harm(self, what: str, message: Message) -> None:
+        """Held against the campaign whose mail it was, on this day."""
+        campaign = message.key.run.campaign if message.key.run else ""
+        self.account.harm[what, campaign, self.passage.now // DAY] += 1
+
+    def _leave(self, message: Message) -> None:
         if not self._is_gone:
             self._is_gone = True
+            self._harm("unsubscribes", message)
             self.account.unsubscribed += 1
             self._do(self._fact(FactKind.UNSUBSCRIBED))
 
-    def _complain(self) -> None:
+    def _complain(self, message: Message) -> None:
         if not self._is_gone:
             self._is_gone = True
+            self._harm("complaints", message)
             self.account.complained += 1
             self._do(self._fact(FactKind.COMPLAINED))
 
-    def _bounce(self) -> None:
+    def _bounce(self, message: Message) -> None:
         """Her address is gone: as a complaint does, it takes her off every list."""
         if not self._is_gone:
             self._is_gone = True
+            self._harm("hard_bounces", message)
             self.account.bounced += 1
             self._do(self._fact(FactKind.COMPLAINED, "bounce"))
 
@@ -410,6 +427,7 @@ def resumed(town: Town, listed: Listed) -> Life:
     life.arrived = town.began
     life.public_id = listed.person.subscriber.public_id
     life.passage = Passage(town.book, listed.person, town.began, town.kinds)
+    life.passage.purse = Purse(listed.number, town.closes)
     life.passage.due_at = listed.due_at
     if listed.news:
         life.passage.happen(*listed.news)

@@ -9,12 +9,18 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import TypeAlias
 
 from app.core.instants import DAY, Instant, Span
+from app.core.purse import Turn
 
 EXHAUSTED_AFTER = 10
 """Marketing mails in a row without a sign of life: that person is exhausted."""
 _WEEK = 7 * DAY
+
+
+Harm: TypeAlias = tuple[str, str, int]
+"""(`sent` | `complaints` | `hard_bounces` | `unsubscribes`, campaign, day since 1970)"""
 
 
 @dataclass(slots=True)
@@ -52,6 +58,9 @@ class Account:
     revenue: int = 0
     confirmed: int = 0
     longest_unanswered: int = 0
+    taken: dict[str, Instant] = field(default_factory=dict)
+    """Offer → when she was first given it."""
+    harm: Counter[Harm] = field(default_factory=Counter)
     trace: str = ""
     """Digest of everything decided and sent in this life."""
 
@@ -74,7 +83,7 @@ class Account:
         return max(later - sooner for sooner, later in pairwise(marks))
 
 
-_COUNTERS = ("by_campaign", "by_mail", "entered", "goals", "ghosts", "capped", "skipped", "paused")
+_COUNTERS = ("by_campaign", "by_mail", "entered", "goals", "ghosts", "capped", "skipped", "paused", "harm")
 _NUMBERS = (
     "service",
     "team",
@@ -133,6 +142,13 @@ class Summary:
     silent: tuple[int, int] = (0, 0)
     """(days of the longest silence, number of that person)"""
     digests: list[str] = field(default_factory=list)
+    harm: Counter[Harm] = field(default_factory=Counter)
+    given: Counter[str] = field(default_factory=Counter)
+    """Offer → people who were given it."""
+    scarce: frozenset[str] = frozenset()
+    """Offers of which the turns are kept, for their stock ends; of others only how many."""
+    turns: dict[str, list[Turn]] = field(default_factory=dict)
+    """Scarce offer → who took it when."""
 
     def add(self, number: int, life: Account, began: Instant) -> None:
         self.people += 1
@@ -148,6 +164,10 @@ class Summary:
         self.worst = max(self.worst, (life.worst_week, -number))
         self.silent = max(self.silent, (life.longest_silence // DAY, -number))
         self.digests.append(life.trace)
+        self.given.update(life.taken.keys())
+        for offer, at in life.taken.items():
+            if offer in self.scarce:
+                self.turns.setdefault(offer, []).append((at, number))
 
     def _climb(self, life: Account) -> None:
         self.final[life.final_stage] += 1
@@ -194,7 +214,7 @@ def total(parts: Iterable[Summary]) -> Summary:
     whole = Summary()
     for part in parts:
         whole.people += part.people
-        for name in (*_COUNTERS, "days", "reached", "final", "worst_weeks", "silences"):
+        for name in (*_COUNTERS, "days", "reached", "final", "worst_weeks", "silences", "given"):
             getattr(whole, name).update(getattr(part, name))
         for name in (*_NUMBERS, "exhausted"):
             setattr(whole, name, getattr(whole, name) + getattr(part, name))
@@ -202,4 +222,6 @@ def total(parts: Iterable[Summary]) -> Summary:
             whole.took.setdefault(stage, Counter()).update(took)
         whole.worst, whole.silent = max(whole.worst, part.worst), max(whole.silent, part.silent)
         whole.digests += part.digests
+        for offer, turns in part.turns.items():
+            whole.turns.setdefault(offer, []).extend(turns)
     return whole

@@ -11,15 +11,25 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from werkzeug.serving import make_server
 
+from app.actions import accounts
+from app.actions.errands import HOLD
+from app.actions.errands.doing import drain
 from app.core.facts import FactKind
 from app.core.instants import DAY
 from app.store.engine import open_database
 from tests.services.clock import Clock
-from tests.web.dashboard_stage import House, open_house
+from tests.web.dashboard_stage import PASSWORD, House, open_house
 
 ALICE = "alice@example.com"
 PAGES = ("", "/ladder", "/campaigns", "/campaigns/welcome", "/people", "/boxes", "/boxes/book", "/mails", "/delivery")
 MORE = ("/mails/book/deliver", "/segments", "/segments?condition=confirmed", "/audit")
+LONG = ("/publish", "/releases", "/releases/1", "/work", "/people/change?what=tag&word=vip", "/people?field=first_name")
+AHEAD = (
+    "/campaigns/ahead",
+    "/campaigns/overlap",
+    "/campaigns/welcome/clicks?step=book/deliver",
+    "/campaigns/welcome/versions",
+)
 
 
 @pytest.fixture
@@ -67,7 +77,7 @@ def test_every_page_is_fit_for_everybody(page: Page, house: tuple[House, str], l
     faults = faults_of(page)
     found: dict[str, list[str]] = {}
     person = opened.path_of(ALICE).removeprefix("/dashboard")
-    for path in (*PAGES, *MORE, person):
+    for path in (*PAGES, *MORE, *LONG, *AHEAD, f"{person}?why=book/deliver", "/../inbox"):
         page.goto(f"{base}/dashboard{path}{'&' if '?' in path else '?'}lang={lang}")
         wide = page.evaluate("document.documentElement.scrollWidth > innerWidth")
         found[path] = [*refusals(page), *(["wider than the window"] if wide else [])]
@@ -81,7 +91,7 @@ def test_no_page_is_wider_than_a_phone(page: Page, house: tuple[House, str], lan
     page.set_viewport_size({"width": 360, "height": 740})
     person = opened.path_of(ALICE).removeprefix("/dashboard")
     wide = []
-    for path in (*PAGES, *MORE, person):
+    for path in (*PAGES, *MORE, *LONG, *AHEAD, f"{person}?why=book/deliver", "/../inbox"):
         page.goto(f"{base}/dashboard{path}{'&' if '?' in path else '?'}lang={lang}")
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             wide.append(path)
@@ -150,3 +160,72 @@ def test_the_theme_chosen_stays(page: Page, house: tuple[House, str]) -> None:
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     page.goto(f"{base}/dashboard/ladder")
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+# ── The door ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def locked(sqlite_database_url: str, tmp_path: Path, clock: Clock) -> Iterator[tuple[House, str]]:
+    """A house with a door: no demo."""
+    database = open_database(sqlite_database_url)
+    opened = open_house(database, tmp_path, clock, demo=False)
+    server = make_server("127.0.0.1", 0, opened.desk.client.application, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield opened, f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    opened.desk.parts.spool.close()
+    database.dispose()
+
+
+@pytest.mark.parametrize("lang", ["en", "fa"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_way_in_and_ones_own_pages_are_fit_for_everybody(
+    page: Page, locked: tuple[House, str], lang: str, theme: str
+) -> None:
+    opened, base = locked
+    page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+    page.set_viewport_size({"width": 360, "height": 740})
+    token = accounts.setup_link(opened.desk.world)
+    found: dict[str, list[str]] = {}
+    page.goto(f"{base}/dashboard/setup/{token}?lang={lang}")
+    found["setup"] = refusals(page)
+    page.locator("[name=address]").fill("owner@example.com")
+    page.locator("[name=password]").fill(PASSWORD)
+    page.locator("[name=password]").press("Enter")
+    found["login"] = refusals(page)
+    page.locator("[name=address]").fill("owner@example.com")
+    page.locator("[name=password]").fill(PASSWORD)
+    page.locator("[name=password]").press("Enter")
+    expect(page.locator("h1")).to_be_visible()
+    for path in ("accounts", "me", "me/factor", "proof", "audit", "../inbox"):
+        page.goto(f"{base}/dashboard/{path}?lang={lang}")
+        wide = page.evaluate("document.documentElement.scrollWidth > innerWidth")
+        found[path] = [*refusals(page), *(["wider than the window"] if wide else [])]
+    assert {path: said for path, said in found.items() if said} == {}
+
+
+# ── Long work ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("lang", ["en", "fa"])
+def test_everybody_found_is_tagged_watched_and_taken_back(page: Page, house: tuple[House, str], lang: str) -> None:
+    opened, base = house
+    is_english = lang == "en"
+    page.goto(f"{base}/dashboard/people?text=alice&lang={lang}")
+    page.locator("details.many > summary").click()
+    page.get_by_label("New tag" if is_english else "برچسب تازه", exact=True).fill("vip")
+    page.get_by_role("button", name="Tag" if is_english else "برچسب بزن", exact=True).click()
+    expect(page.locator("main")).to_contain_text(ALICE)
+    page.locator("form button.first").click()
+    expect(page.get_by_role("button", name="Cancel" if is_english else "لغو", exact=True)).to_be_visible()
+    opened.desk.clock.advance(HOLD)
+    drain(opened.desk.world, opened.desk.parts.shelf, "worker")
+    assert opened.desk.tags(ALICE) == {"vip"}
+    page.locator(".strip").get_by_role("button", name="Undo" if is_english else "برگردان").click(timeout=9_000)
+    opened.desk.clock.advance(HOLD)
+    drain(opened.desk.world, opened.desk.parts.shelf, "worker")
+    assert opened.desk.tags(ALICE) == set()

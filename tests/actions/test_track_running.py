@@ -107,8 +107,9 @@ def environment(folder: Path) -> dict[str, str]:
     }
 
 
-@pytest.fixture
-def running(tmp_path: Path) -> Iterator[Running]:
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    tmp_path = tmp_path_factory.mktemp("running")
     environ = environment(tmp_path)
     log = (tmp_path / "log").open("wb")
     command = [sys.executable, "-m", "app.cli", "run"]
@@ -155,12 +156,11 @@ def test_a_click_reaches_the_stage_and_queues_the_next_mail_within_five_seconds(
     assert took < WITHIN
 
 
-@pytest.mark.slow
-@pytest.mark.torture  # needs a machine of its own: two clients click without a pause
-def test_it_does_while_others_click_all_the_time(running: Running) -> None:
-    alice, mail = running.mailed("alice")
-    crowd = [running.mailed(f"reader{number}")[1] for number in range(150)]
-    wait(lambda: running.stage(alice) == "lead", 20)
+def took_under_load(running: Running, name: str, clicks: int) -> float:
+    """Seconds from her click to her next mail while two clients click in the mails of 150 others without a pause."""
+    her, mail = running.mailed(name)
+    crowd = [running.mailed(f"reader-of-{name}-{number}")[1] for number in range(150)]
+    wait(lambda: running.stage(her) == "lead", 60)
     stop, clicked = threading.Event(), Counter[str]()
 
     def clicking() -> None:
@@ -173,12 +173,25 @@ def test_it_does_while_others_click_all_the_time(running: Running) -> None:
     for thread in threads:
         thread.start()
     try:
-        wait(lambda: clicked["others"] > 200, 20)
+        wait(lambda: clicked["others"] > clicks, 60)
+        before = clicked["others"]
         running.click(mail)
-        took = wait(lambda: running.next_mails(alice) == 1, 15)
+        took = wait(lambda: running.next_mails(her) == 1, 10 * WITHIN)
+        assert clicked["others"] > before
     finally:
         stop.set()
         for thread in threads:
             thread.join()
-    assert clicked["others"] > 400
-    assert took < WITHIN
+    return took
+
+
+@pytest.mark.slow
+def test_the_next_mail_comes_while_others_click_all_the_time(running: Running) -> None:
+    """With room for a machine that others use; how long it takes where nobody does is asked below."""
+    assert took_under_load(running, "carol", clicks=200) < 4 * WITHIN
+
+
+@pytest.mark.slow
+@pytest.mark.torture  # needs a machine of its own
+def test_it_comes_within_five_seconds_after_a_thousand_clicks_of_others(running: Running) -> None:
+    assert took_under_load(running, "dora", clicks=1_000) < WITHIN

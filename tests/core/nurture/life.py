@@ -110,7 +110,6 @@ class Life:
 
     def wrote(self, **columns: object) -> None:
         """A page writes into her row; the fact that tells of it follows."""
-        self.tick()
         self.person = replace(self.person, subscriber=replace(self.person.subscriber, **columns))  # type: ignore[arg-type]
 
     def sign_up(self) -> None:

@@ -174,14 +174,18 @@ def test_rule_11_what_a_page_wrote_together_with_its_fact_was_not_so_before() ->
     asked = [f'campaign: w{n}\ntitle: W\nstate: live\nenter: {{when: "{when}"}}\n{ONE}' for n, when in enumerate(whens)]
     alice = Life(book(*asked))
     alice.happen(alice.fact(FactKind.SIGNED_UP, "book"))
+    alice.tick()
     alice.wrote(confirmed_at=alice.now, state=SubscriberState.ACTIVE)
     alice.happen(alice.fact(FactKind.CONFIRMED, "book"))
     assert {run.key.campaign for run in alice.person.runs} == {"w0"}
+    alice.tick()
     alice.wrote(tags=frozenset({"vip"}))
     alice.happen(alice.fact(FactKind.CHANGED, "tag:vip"))
+    alice.tick()
     alice.wrote(attributes={"budget": "high"})
     alice.happen(alice.fact(FactKind.CHANGED, "attribute:budget"))
     assert {run.key.campaign for run in alice.person.runs} == {"w0", "w1", "w2"}
+    alice.tick()
     alice.wrote(tags=frozenset())
     alice.happen(alice.fact(FactKind.CHANGED, "tag:vip"))
     assert {run.key.campaign for run in alice.person.runs} == {"w0", "w1", "w2", "w3"}

@@ -20,10 +20,12 @@ from app.core.instants import to_datetime
 from app.mail.dkim import KeyFault, Signer, sign
 from app.mail.smtp_relays import open_transport
 from app.mail.smtp_session import SessionFault, host_name, open_session, tls_context
+from app.mail.smtp_token import Tokens
 from app.mail.smtp_url import FileRelay, Relay, Tls
 from app.mail.transports import Envelope, MessageKey, Sent, send_all
 from app.main import wall
 from app.net.names import NoAnswer, txt
+from app.net.tokens import ask
 from app.settings import Settings
 from app.worker.working import relays_of
 
@@ -88,7 +90,9 @@ def _relay(relay: Relay) -> Finding:
         return Finding(f"relay {relay.name}", None, f"mails are only written into {relay.folder}")
     what = f"relay {relay.name} ({relay.host}:{relay.port})"
     try:
-        session = open_session(relay, None if relay.tls is Tls.NEVER else tls_context(relay))
+        session = open_session(
+            relay, None if relay.tls is Tls.NEVER else tls_context(relay), tokens=Tokens(relay, ask=ask)
+        )
     except SessionFault as fault:
         return Finding(what, False, f"fails at {fault.stage.value}: {fault.text}")
     words = ["encrypted" if session.wire.is_encrypted else "NOT encrypted"]
@@ -195,7 +199,7 @@ def trial_mail(sender: str, recipient: str) -> bytes:
 def _test_mail(relays: Sequence[Relay], signers: Sequence[Signer], sender: str, recipient: str) -> Finding:
     data = trial_mail(sender, recipient)
     signed = sign(data, signers, wall()) if signers else data
-    transport = open_transport(relays)
+    transport = open_transport(relays, ask=ask)
     key = MessageKey(0, 1)
     outcome = send_all(transport, [Envelope(key, sender, recipient, lambda: signed)])[key]
     transport.close()

@@ -19,7 +19,7 @@ from weakref import WeakSet
 from app.mail.smtp_pace import Held, Turns
 from app.mail.smtp_session import Session, SessionFault, open_session, tls_context
 from app.mail.smtp_stream import Item, Stream
-from app.mail.smtp_token import Tokens
+from app.mail.smtp_token import Ask, Tokens
 from app.mail.smtp_url import SmtpRelay, Tls
 from app.mail.smtp_wire import Wire
 from app.mail.transports import (
@@ -50,11 +50,13 @@ class SmtpTransport:
     between sends. `turns` is handed in where another transport goes over the same relay.
     """
 
-    def __init__(self, relay: SmtpRelay, clock: Clock = time.monotonic, turns: Turns | None = None) -> None:
+    def __init__(
+        self, relay: SmtpRelay, clock: Clock = time.monotonic, turns: Turns | None = None, ask: Ask | None = None
+    ) -> None:
         self.relay = relay
         self.clock = clock
         self.turns = turns or Turns(relay.limits.rate)
-        self._tokens = Tokens(relay, clock)
+        self._tokens = Tokens(relay, clock, ask)
         self._lock = threading.Lock()
         self._idle: list[Session] = []
         self._wires: WeakSet[Wire] = WeakSet()

@@ -15,6 +15,7 @@ from typing import Final
 from app.mail.replies import Stage
 from app.mail.smtp import SmtpTransport
 from app.mail.smtp_pace import Turns
+from app.mail.smtp_token import Ask
 from app.mail.smtp_url import FileRelay, Relay, SmtpRelay
 from app.mail.transports import (
     Envelope,
@@ -36,14 +37,18 @@ _STUCK: Final = 1.0  # seconds without a draw after which the others take its sh
 
 
 def open_transport(
-    relays: Sequence[Relay], clock: Callable[[], float] = time.monotonic, turns: Mapping[str, Turns] | None = None
+    relays: Sequence[Relay],
+    clock: Callable[[], float] = time.monotonic,
+    turns: Mapping[str, Turns] | None = None,
+    ask: Ask | None = None,
 ) -> Transport:
     """The transport for the relays of a setting (`parse_relays`); nothing is connected yet. Raises ValueError
-    for none. `turns` (by relay name, of `turns_of`) are for transports that share their relays' rates.
+    for none. `turns` (by relay name, of `turns_of`) are for transports that share their relays' rates, `ask` is for
+    token endpoints.
     """
     if not relays:
         raise ValueError("at least one relay is needed")
-    members = [(_open(relay, clock, turns or {}), relay.weight) for relay in relays]
+    members = [(_open(relay, clock, (turns or {}).get(relay.name), ask), relay.weight) for relay in relays]
     return members[0][0] if len(members) == 1 else RelaySet(members)
 
 
@@ -52,10 +57,10 @@ def turns_of(relays: Sequence[Relay]) -> dict[str, Turns]:
     return {relay.name: Turns(relay.limits.rate) for relay in relays if isinstance(relay, SmtpRelay)}
 
 
-def _open(relay: Relay, clock: Callable[[], float], turns: Mapping[str, Turns]) -> Transport:
+def _open(relay: Relay, clock: Callable[[], float], turns: Turns | None, ask: Ask | None) -> Transport:
     if isinstance(relay, FileRelay):
         return (MaildirTransport if relay.is_maildir else FileTransport)(relay.folder, relay.name)
-    return SmtpTransport(relay, clock, turns.get(relay.name))
+    return SmtpTransport(relay, clock, turns, ask)
 
 
 def rests_of(transport: Transport) -> dict[str, float]:

@@ -11,15 +11,15 @@ import shlex
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
-from urllib.error import HTTPError, URLError
-from urllib.parse import urlencode
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from typing import Final, TypeAlias
 
 from app.mail.smtp_url import SmtpRelay, TokenSource
+
+Ask: TypeAlias = Callable[[str, Mapping[str, str]], tuple[int, bytes]]
+"""Sends a form to an address, and returns the status and the body; may raise OSError."""
 
 PATIENCE: Final = 20.0
 EARLY: Final = 60.0
@@ -42,8 +42,9 @@ class Token:
 class Tokens:
     """The token of one relay, for all its connections: kept while it is good, fetched again when it was refused."""
 
-    def __init__(self, relay: SmtpRelay, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, relay: SmtpRelay, clock: Callable[[], float] = time.monotonic, ask: Ask | None = None) -> None:
         self._relay = relay
+        self._ask = ask
         self._clock = clock
         self._lock = threading.Lock()
         self._token = ""
@@ -59,19 +60,19 @@ class Tokens:
             return self._relay.password
         with self._lock:
             if not self._token or self._token == refused or self._clock() >= self._until:
-                token = fetch(self._relay.token, self._relay.password)
+                token = fetch(self._relay.token, self._relay.password, self._ask)
                 self._token = token.text
                 self._until = self._clock() + max(token.good_for - EARLY, 0.0) if token.good_for else float("inf")
             return self._token
 
 
-def fetch(source: TokenSource, refresh_token: str) -> Token:
+def fetch(source: TokenSource, refresh_token: str, ask: Ask | None = None) -> Token:
     """A new token from its source. Raises NoToken."""
     if source.command:
         return Token(_line(_run(source.command), "the token command"))
     if source.file:
         return Token(_line(_read(source.file), "the token file"))
-    return _ask(source, refresh_token)
+    return _ask(source, refresh_token, ask)
 
 
 def _line(text: str, whose: str) -> str:
@@ -100,33 +101,33 @@ def _read(file: str) -> str:
         raise NoToken(f"the token file: {type(fault).__name__}") from fault
 
 
-class _NoRedirect(HTTPRedirectHandler):
-    def redirect_request(self, *_: object) -> None:
-        """A secret is shown to nobody else."""
-
-
-def _ask(source: TokenSource, refresh_token: str) -> Token:
+def _ask(source: TokenSource, refresh_token: str, ask: Ask | None) -> Token:
+    """RFC 6749 section 6; of a refusal only the error's name is told, such as `invalid_grant` (section 5.2)."""
     fields = {"grant_type": "refresh_token", "refresh_token": refresh_token, "client_id": source.client}
     if source.client_secret:
         fields["client_secret"] = source.client_secret
-    request = Request(source.endpoint, urlencode(fields).encode(), {"Accept": "application/json"})  # noqa: S310
+    if ask is None:
+        raise NoToken("the token endpoint: nobody here can ask it")
     try:
-        with build_opener(_NoRedirect).open(request, timeout=PATIENCE) as answer:
-            found = json.loads(answer.read(_LARGEST))
-    except HTTPError as fault:
-        raise NoToken(f"the token endpoint answered {fault.code}{_why(fault)}") from fault
-    except (URLError, OSError, ValueError) as fault:
+        status, body = ask(source.endpoint, fields)
+    except OSError as fault:
         raise NoToken(f"the token endpoint: {type(fault).__name__}") from fault
-    given = found if isinstance(found, dict) else {}
+    given = _object(body)
+    if status != 200:
+        raise NoToken(f"the token endpoint answered {status}{_why(given)}")
     good_for = given.get("expires_in")
     seconds = float(good_for) if isinstance(good_for, int | float) else 0.0
     return Token(_line(str(given.get("access_token", "")), "the token endpoint"), seconds)
 
 
-def _why(fault: HTTPError) -> str:
-    """The error's name as RFC 6749 section 5.2 has it, such as `invalid_grant`; nothing else of the answer."""
+def _object(body: bytes) -> Mapping[str, object]:
     try:
-        said = json.loads(fault.read(_LARGEST)).get("error", "")
-    except (OSError, ValueError, AttributeError):
-        return ""
+        found = json.loads(body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _why(given: Mapping[str, object]) -> str:
+    said = given.get("error")
     return f" ({said})" if isinstance(said, str) and said.replace("_", "").isalpha() and len(said) < 40 else ""

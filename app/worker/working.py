@@ -46,6 +46,7 @@ from app.mail.smtp_relays import open_transport, turns_of
 from app.mail.smtp_routes import Routes, fit_to_lanes
 from app.mail.smtp_url import FileRelay, Relay, RelayFaults, SmtpRelay, parse_relays
 from app.mail.transports import Transport
+from app.net.tokens import ask
 from app.worker.clock import Clock, Work
 from app.world import World
 
@@ -109,8 +110,9 @@ def open_workshop(world: World) -> Workshop:
         warm_up=WarmUp(world.settings.warm_up),
     )
     turns = turns_of(relays)
-    service = Courier(post, open_transport(relays, world.monotonic, turns), _SERVICE, _SERVICE_SLOTS)
-    return Workshop(post, folder, service, Courier(post, open_transport(relays, world.monotonic, turns), _MARKETING))
+    service, marketing = (open_transport(relays, world.monotonic, turns, ask) for _ in range(2))
+    couriers = Courier(post, service, _SERVICE, _SERVICE_SLOTS), Courier(post, marketing, _MARKETING)
+    return Workshop(post, folder, *couriers)
 
 
 def _connections(relays: Sequence[Relay]) -> int:
@@ -129,7 +131,7 @@ def relays_of(smtp_url: str, inbox: Path) -> Sequence[Relay]:
 
 def open_relays(smtp_url: str, inbox: Path) -> Transport:
     """One transport for all configured relays. Raises ValueError."""
-    return open_transport(relays_of(smtp_url, inbox))
+    return open_transport(relays_of(smtp_url, inbox), ask=ask)
 
 
 def works_of(shop: Workshop, end: Callable[[], None]) -> tuple[Work, ...]:

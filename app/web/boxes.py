@@ -19,6 +19,7 @@ from werkzeug.exceptions import TooManyRequests, UnsupportedMediaType
 from app.actions.answers import Answers, Question, Wrong, looks_like_a_link, questions, read_answers
 from app.actions.intake import Intake
 from app.actions.limits import TooMany, Work, may_post
+from app.actions.referrals import inviter
 from app.actions.shelf import Shelved
 from app.actions.signup import Accepted, Outcome, Submission, answer_later, page_key, send_again
 from app.actions.signup_group import Arrival
@@ -29,7 +30,7 @@ from app.disk.visits import BoxSeen, box_fact
 from app.links import Form, Kind, Pass, Untimely
 from app.mail.addresses import Address, Fault, read_address
 from app.web import guard, visitors
-from app.web.faces import Json, face, label_of, looks_of, tracking_words, wrong_words
+from app.web.faces import Json, face, inviter_words, label_of, looks_of, tracking_words, wrong_words
 from app.web.inboxes import inbox_of
 from app.web.parts import Parts
 from app.web.tongue import page_locale
@@ -38,7 +39,7 @@ from app.web.work import challenge, proved
 
 TRAP = "pv_extra"
 """A field nobody sees: whoever fills it in is no person."""
-METRICS = frozenset({"impression", "open", "start", "close"})
+METRICS = frozenset({"draw", "impression", "open", "start", "close"})
 Given = Mapping[str, Sequence[str]]
 
 
@@ -98,6 +99,7 @@ class Desk:
         origin = self._origin(box)
         shown: dict[str, Json] = face(box, shelved.book.site, page_locale(self._parts))
         shown["token"] = self._token(box)
+        shown["inviter"] = inviter_words(self._inviter(request.args.get("friend", "")))
         shown["site"] = shelved.book.site.name.in_locale(page_locale(self._parts))
         return self._json(shown, origin)
 
@@ -259,6 +261,11 @@ class Desk:
 
     # Small parts.
 
+    def _inviter(self, token: str) -> str:
+        """The first name of whom a visitor's link belongs to, if she agreed to be named to friends."""
+        person = self._parts.world.links.read_referral(token) if token else None
+        return inviter(self._parts.world, person) if person is not None else ""
+
     def _shelved(self) -> Shelved:
         shelved = self._parts.shelved_lately()
         if shelved is None:
@@ -329,6 +336,7 @@ class Desk:
             address=draft.first(EMAIL_FIELD),
             is_framed="frame" in request.args,
             tracking=_tracking(box),
+            inviter=inviter_words(self._inviter(draft.first("pv_friend") or draft.first("friend"))),
             action=f"/b/{quote(box.key)}?lang={page_locale(self._parts)}{'&frame' if 'frame' in request.args else ''}",
         )
 

@@ -173,6 +173,62 @@ def _test(box: Box, locale: str) -> Json:
     return {"id": box.experiment.id, "control": box.experiment.control, "arms": arms}
 
 
+# ── Room ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_NARROW = 283
+"""Pixels a line of text has on a phone of 360, between the edges of the page and of the box."""
+_LINE, _TITLE_LINE = 30.4, 33.3
+"""The taller line heights, Persian ones; a letter is some 8 px wide, one of the title 11."""
+_ASKED = 30.4 + 3.2 + 44.8 + 16.8
+"""A field with its label and the line for what is wrong with it."""
+
+
+def room(box: Box, site: Site) -> int:
+    """Pixels an inline box needs on a phone, whatever its language: what a page keeps free, so that nothing moves.
+
+    An estimate on the safe side: a box fills the room it was given, and one that was given too little waits.
+    """
+    return max(round(_room(box, site, locale)) for locale in (site.locales or ("en",)))
+
+
+def _room(box: Box, site: Site, locale: str) -> float:
+    asked = [question for question in questions(box, site) if not question.is_after]
+    pages = [[one for one in asked if one.key in page] for page in box.pages] or [asked]
+    title = 8 + _TITLE_LINE * _lines(box.title.in_locale(locale), _NARROW - 26, 11)
+    body = sum(4 + _LINE * _lines(line, _NARROW, 8) for line in box.body.in_locale(locale).splitlines() if line)
+    image = 189 if box.theme.image else 0
+    fields = sum(_field_room(question, locale) for question in pages[0])
+    return 47 + title + body + image + 15 + fields + _ticks(box, locale, is_last=len(pages) == 1) + 64
+
+
+def _field_room(question: Question, locale: str) -> float:
+    match question.type:
+        case AttributeType.HIDDEN:
+            return 0
+        case AttributeType.CHOICES:
+            options = (text.in_locale(locale) for _value, text in question.options)
+            return 50 + sum(5 + _LINE * _lines(option, _NARROW - 34, 8) for option in options)
+        case AttributeType.BOOL:
+            return 22 + _LINE * _lines(label_of(question, locale), _NARROW - 34, 8)
+        case AttributeType.DATE | AttributeType.DAY if question.calendar.value == "jalali" and locale == "fa":
+            return _ASKED + 3 * 55  # a list of days, of months, of years
+        case _:
+            return _ASKED + _LINE * (_lines(label_of(question, locale) + " (optional)", _NARROW, 8) - 1)
+
+
+def _ticks(box: Box, locale: str, *, is_last: bool) -> float:
+    if not is_last:
+        return 0
+    words = [box.consent.in_locale(locale)]
+    if box.tracking_consent is not TrackingConsent.NONE:
+        words.append(tracking_words(is_required=False))
+    return sum(22 + _LINE * _lines(text, _NARROW - 34, 8) for text in words)
+
+
+def _lines(text: str, width: float, letter: float) -> int:
+    return max(1, int(-(-len(text) * letter // width))) if text else 0
+
+
 # ── Words ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -191,6 +247,11 @@ def wrong_words(wrong: Wrong) -> str:
         Wrong.NOT_A_PHONE: _("Please write a phone number, digits only."),
     }
     return known[wrong]
+
+
+def inviter_words(name: str) -> str:
+    """Who invited the visitor, when that person agreed to be named."""
+    return _("%(name)s invited you.", name=name) if name else ""
 
 
 def words(shape: BoxShape, *, is_tracking_required: bool) -> dict[str, Json]:

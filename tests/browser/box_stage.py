@@ -16,12 +16,15 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from app.core.instants import SECOND
 from app.store.engine import open_database
 from app.web.application import create_app
+from app.web.faces import room
+from app.web.scripts import snippets
 from tests.services.clock import Clock
 from tests.web.desk import Desk
 from tests.web.small_site import build_parts, build_world, publish
 
 HEAD = '<!doctype html><html lang="{lang}" dir="{dir}"><head><meta charset="utf-8"><title>A foreign page</title>'
 LONG = f"<p>Some words of an article that is long enough to scroll.{'<br>…' * 300}</p>"
+VIEWPORT = '<meta name="viewport" content="width=device-width, initial-scale=1">'
 HOSTILE = (
     "* { color: red !important; font-size: 7px !important; display: inline !important; position: static !important; }"
 )
@@ -48,6 +51,17 @@ class Stage:
         """A page with a box of its own place amid an article."""
         script = f'<script async src="{self.engine}/b/embed.js"></script>'
         return self.put(f'<h1>Article</h1>{around}<div data-parvar="{key}"></div>{script}{LONG}', lang=lang)
+
+    def kept(self, key: str, lang: str = "en") -> str:
+        """A page of good will with a box at its top, as the dashboard's snippet puts it there."""
+        shelved = self.desk.parts.shelved()
+        assert shelved is not None
+        box = shelved.workspace.boxes[key]
+        snippet = snippets(self.engine, box, lang, room(box, shelved.book.site)).script
+        address = self.put(f"<h1>Article</h1>{snippet}{LONG}", lang=lang)
+        path = address.removeprefix(self.host)
+        self.pages[path] = self.pages[path].replace('<link rel="stylesheet" href="/hostile.css">', VIEWPORT)
+        return address
 
     def by_itself(self, key: str, lang: str = "en") -> str:
         return self.put(f'<h1>Article</h1>{LONG}<script async src="{self.engine}/b/{key}.js"></script>', lang=lang)

@@ -55,10 +55,10 @@ const CHECKS = {
 }
 CHECKS.money = CHECKS.number
 
-export default ctx => {
+export default async ctx => {
   const { face, root } = ctx, say = face.words
   const rtl = /^(fa|ar|he|ur)/.test(face.lang)
-  const sure = new Set()
+  const sure = new Set(), waits = []
   let token = face.token, started = false, page = 0, ids = 0, ticket = '', box, form, status, back
 
   const h = (tag, given = {}, ...inside) => {
@@ -73,10 +73,12 @@ export default ctx => {
   // ── The frame ──
   const host = overlay || !ctx.el ? document.createElement('parvar-box') : ctx.el
   if (host.shadowRoot) return
+  const room = ctx.el ? Math.max(...[ctx.el, ...ctx.el.children].map(one => one.getBoundingClientRect().height)) : 0
   const shadow = host.attachShadow({ mode: 'open' })
   const sheet = new CSSStyleSheet()
   sheet.replaceSync(css)
   shadow.adoptedStyleSheets = [sheet]
+  if (!overlay) shadow.append(h('slot'))
   const title = h('h2', { id: 't', tabindex: -1 }, face.title)
   box = h(modal ? 'dialog' : 'section', { class: 'b ' + face.shape, lang: face.lang, dir: rtl ? 'rtl' : 'ltr', 'aria-labelledby': 't' })
   const looks = face.looks, set = (key, value) => value && box.style.setProperty(key, value)
@@ -113,7 +115,7 @@ export default ctx => {
       const native = /^da/.test(f.type) && (f.calendar !== 'jalali' || !rtl)
       const kinds = { email: { type: 'email', autocomplete: 'email', dir: 'ltr', maxlength: 254 }, phone: { type: 'tel', autocomplete: 'tel', dir: 'ltr' }, link: { type: 'url', dir: 'ltr' }, number: { inputmode: 'decimal', dir: 'ltr' }, money: { inputmode: 'numeric', dir: 'ltr' } }
       input = h('input', { ...given, ...(native ? { type: 'date' } : kinds[f.type] || { maxlength: f.max, autocomplete: f.key === 'first_name' && 'given-name' }) })
-      if (/^da/.test(f.type) && !native) { input.dir = 'ltr'; import(root + '/b/dates.js').then(m => m.default(input, h), () => {}) }
+      if (/^da/.test(f.type) && !native) { input.dir = 'ltr'; waits.push(import(root + '/b/dates.js').then(m => m.default(input, h), () => {})) }
     }
     return Object.assign(h('div', { class: 'f' }, h('label', { for: id }, label(f)), input, wrong), { f, wrong, input, read: () => tidy(input.value) })
   }
@@ -228,12 +230,26 @@ export default ctx => {
     return form
   }
 
+  // A box with a place in the page is measured unseen, at the width of its place. It fills the room that was kept for it, and takes more
+  // only while nobody looks; a page of any policy keeps room by the height of a picture inside the place.
+  const fit = async () => {
+    const width = getComputedStyle(ctx.el).display === 'inline' ? ctx.el.parentElement.clientWidth : ctx.el.clientWidth
+    const style = (name, value) => box.style.setProperty(name, value)
+    style('position', 'absolute'); style('visibility', 'hidden'); style('width', width + 'px')
+    shadow.append(box)
+    const needs = box.offsetHeight
+    box.remove()
+    if (needs > room + 1 && face.shape === 'inline') await ctx.still()
+    for (const name of ['position', 'visibility', 'width']) box.style.removeProperty(name)
+    if (needs <= room + 1) style('min-height', room + 'px')
+    shadow.replaceChildren()
+  }
+
   // ── Onto the page ──
   form = h('form', { novalidate: true, onsubmit: submit, onfocusin: null })
   form.addEventListener('focusin', touch)
   turn(0)
-  const body = h('div', {}, looks.image ? h('img', { src: `${root}/b/${face.key}/image`, alt: '', width: 320, height: 176 }) : '', face.body.split('\n').filter(Boolean).map(line => h('p', {}, line)), form)
-  if (looks.image) body.prepend(body.firstChild)
+  const body = h('div', {}, face.inviter ? h('p', { class: 'h' }, face.inviter) : '', looks.image ? h('img', { src: `${root}/b/${face.key}/image`, alt: '', width: 320, height: 176 }) : '', face.body.split('\n').filter(Boolean).map(line => h('p', {}, line)), form)
   box.append(title, body)
   if (overlay) {
     box.append(h('button', { class: 'x', type: 'button', 'aria-label': say.close, onclick: close }, '×'))
@@ -242,6 +258,8 @@ export default ctx => {
     back = document.activeElement
     document.body.append(host)
   } else if (!ctx.el) return
+  await Promise.all(waits)
+  if (!overlay) await fit()
   shadow.append(box)
   if (modal) { box.showModal(); title.focus() }
   if (overlay) ctx.count('open')

@@ -22,16 +22,19 @@
 
   const begin = async (key, el) => {
     const lang = (el && el.closest('[lang]') || d.documentElement).lang || navigator.language
-    const face = await json(`/b/${key}/face?lang=${encodeURIComponent(lang)}`)
+    const friend = query.get('pv_friend')
+    const face = await json(`/b/${key}/face?lang=${encodeURIComponent(lang)}${friend ? '&friend=' + encodeURIComponent(friend) : ''}`)
     if (!face.key) return
     const memory = remember(face)
     if (isHidden(face, memory)) return
-    const ctx = { root, el, json, face, memory, meta: () => meta(el), count: metric => count(face, metric) }
+    const ctx = { root, el, json, face, memory, still: () => still(el), meta: () => meta(el), count: metric => count(face, metric) }
     const test = face.test
     if (test) {
       const arm = draw(test)
       arms.push(test.id + ':' + arm)
-      if (arm === 'control') return count(face, 'impression')
+      // Every arm is counted at the same moment, the one without a box too: what they are compared by.
+      count(face, 'draw')
+      if (arm === 'control') return
       Object.assign(face, test.arms.find(one => one.name === arm), { name: undefined })
     }
     if (el && el.dataset.parvarOpen !== undefined) return
@@ -40,8 +43,7 @@
 
   const show = async ctx => {
     const box = await import(ctx.root + '/b/box.js')
-    if (ctx.face.shape === 'inline') await still(ctx.el)
-    box.default(ctx)
+    await box.default(ctx)
     ctx.count('impression')
   }
 
@@ -125,9 +127,8 @@
     }, { passive: true })
   })
 
-  // An inline box moves nothing a reader is looking at: it comes while its place is out of sight, or holds the room it needs.
+  // A box that needs more room than its place holds moves nothing a reader is looking at: it waits until it is out of sight.
   const still = el => new Promise(go => {
-    if (el.offsetHeight > 40) return go()
     const eye = new IntersectionObserver(seen => { if (!seen[seen.length - 1].isIntersecting) { eye.disconnect(); go() } })
     eye.observe(el)
     for (const act of ['pointerdown', 'keydown']) w.addEventListener(act, go, { once: true, passive: true })

@@ -37,8 +37,9 @@ MAILS = 200
 """Mails one transaction of a recomputation judges."""
 ROWS = 2_000
 """Facts of all mails one transaction judges together, as long as there is more than one mail."""
-MANY = 64
-"""Facts of a mail from which on it is judged less often: each time costs all of them."""
+MANY = 16
+"""Facts of a mail from which on it is judged less often: each time costs all of them, and wakes its reader."""
+_SLOWEST = 6
 MOST_FACTS = 5_000
 """Facts of one mail that are judged together; nobody reads a mail so often, and a flood must not hold up the others."""
 FLOOD = "flood"
@@ -119,7 +120,7 @@ def turn_of(mail: int, size: int, due_at: Instant) -> Instant:
     """
     if size <= MANY:
         return due_at
-    every = 4 * SECOND << min(size // MANY, MOST_FACTS // MANY).bit_length() - 1
+    every = 4 * SECOND << min((size // MANY).bit_length() - 1, _SLOWEST)
     shift = mail * 7_919 * SECOND // 1_000 % every
     return -(-(due_at - shift) // every) * every + shift
 

@@ -8,7 +8,7 @@ import binascii
 import hmac
 import re
 import struct
-from base64 import b32decode, b32encode
+from base64 import b32decode
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import blake2b
@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from app.core.instants import HOUR, SECOND, Instant
+from app.core.spelling import base32
 
 PERSON_BYTES: Final = 16
 NONCE_BYTES: Final = 16
@@ -256,7 +257,7 @@ class Links:
     def unsubscribe_local(self, person: bytes, message: int = 0) -> str:
         """The local part of the mailto form: `u+` and 56 characters that survive lower-casing."""
         body = _PERSON.pack(self.keys[0].number, _sixteen(person), message)
-        return f"u+{_spell_local(body + self._tag(Kind.UNSUBSCRIBE, body[0], body)[:_LOCAL_TAG])}"
+        return f"u+{base32(body + self._tag(Kind.UNSUBSCRIBE, body[0], body)[:_LOCAL_TAG])}"
 
     def preferences_url(self, person: bytes, message: int = 0) -> str:
         return f"{self.base_url}/p/{self._person(Kind.PREFERENCES, person, message)}"
@@ -373,7 +374,7 @@ class Links:
     def bounce_local(self, message: int, attempt: int) -> str:
         """The local part of an envelope sender: `b+` and 32 characters that survive lower-casing."""
         body = _BOUNCE.pack(self.keys[0].number, message, min(attempt, 255))
-        return f"b+{_spell_local(self._seal(Kind.BOUNCE, body))}"
+        return f"b+{base32(self._seal(Kind.BOUNCE, body))}"
 
     def read_bounce(self, local: str) -> BounceRef | None:
         """Reads `b+…` in any letter case, with or without `@host`."""
@@ -487,18 +488,6 @@ def _unspell(token: str, longest: int) -> bytes | None:
     except binascii.Error:
         return None
     return raw if len(token) % 4 == 0 or _spell(raw) == token else None
-
-
-def _spell_local(raw: bytes) -> str:
-    """Base 32 in lower case (RFC 4648 section 6), two characters at a time; five bytes need no padding."""
-    if len(raw) % 5:
-        return b32encode(raw).decode("ascii").lower()
-    number, bits = int.from_bytes(raw, "big"), len(raw) * 8
-    return "".join([_PAIRS[number >> shift & 1023] for shift in range(bits - 10, -1, -10)])
-
-
-_BASE32: Final = "abcdefghijklmnopqrstuvwxyz234567"
-_PAIRS: Final = tuple(first + second for first in _BASE32 for second in _BASE32)
 
 
 def _unspell_local(text: str) -> bytes | None:

@@ -193,5 +193,5 @@ def test_the_next_mail_comes_while_others_click_all_the_time(running: Running) -
 
 @pytest.mark.slow
 @pytest.mark.torture  # needs a machine of its own
-def test_it_comes_within_five_seconds_after_a_thousand_clicks_of_others(running: Running) -> None:
-    assert took_under_load(running, "dora", clicks=1_000) < WITHIN
+def test_it_comes_within_five_seconds_after_thousands_of_clicks_of_others(running: Running) -> None:
+    assert took_under_load(running, "dora", clicks=5_000) < WITHIN

@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 
 from app.actions import measure, resolve
 from app.actions.access import May
+from app.actions.progress import progress
 from app.core.instants import Instant
 from app.store import ledgers, measures, people, permissions
 from app.store.measures import Answer
@@ -49,6 +50,7 @@ def register(blueprint: Blueprint, parts: Parts) -> None:
         return render_template(
             "dashboard/delivery.html",
             health=health,
+            progress=progress(world),
             wall=world.wall(),
             reasons=SUPPRESSED,
             ago=_ago(world.wall()),

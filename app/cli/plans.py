@@ -25,7 +25,10 @@ def lines(plan: Plan, zone: str) -> Iterator[str]:
         yield "Nothing changes."
         return
     for campaign in plan.campaigns:
-        yield from _campaign(campaign, plan, dates)
+        yield from _campaign(campaign, dates)
+    if plan.delayed or plan.skipped:
+        skipped = f"{plan.skipped:,} skipped" if plan.skipped else "none skipped"
+        yield f"limits   {plan.delayed:,} more mails meet a limit: delayed, {skipped}"
     yield from _others(plan)
     yield from _ladder(plan)
     yield from _overlaps(plan)
@@ -56,7 +59,7 @@ def _day(text: str) -> str:
 # ── Campaigns ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _campaign(campaign: CampaignPlan, plan: Plan, dates: Dates) -> Iterator[str]:
+def _campaign(campaign: CampaignPlan, dates: Dates) -> Iterator[str]:
     change = campaign.change
     yield _placed(f"{change.sign.value} {change.key}", at_line(change.place) if change.sign is not Sign.CHANGED else "")
     shown = campaign.steps if change.sign is Sign.CHANGED else campaign.steps[:3]
@@ -66,7 +69,7 @@ def _campaign(campaign: CampaignPlan, plan: Plan, dates: Dates) -> Iterator[str]
         yield f"    … {len(campaign.steps) - len(shown)} more steps"
     if change.sign is Sign.ADDED:
         yield "    enters nobody who is here already; parvar backfill does"
-    yield from _mails(campaign, plan, dates)
+    yield from _mails(campaign, dates)
 
 
 def _step(step: StepPlan, dates: Dates) -> Iterator[str]:
@@ -88,14 +91,11 @@ def _placed(text: str, place: str) -> str:
     return f"{text:<{_WIDTH}} {place}".rstrip()
 
 
-def _mails(campaign: CampaignPlan, plan: Plan, dates: Dates) -> Iterator[str]:
+def _mails(campaign: CampaignPlan, dates: Dates) -> Iterator[str]:
     if campaign.mails_week or campaign.mails_week_before:
         day = f"next 24 h {campaign.mails_day:,} (was {campaign.mails_day_before:,})"
         week = f"next 7 days {campaign.mails_week:,} (was {campaign.mails_week_before:,})"
         yield f"    mails    {day}   {week}   peak {campaign.peak:,} an hour"
-    if plan.delayed or plan.skipped:
-        skipped = f"{plan.skipped:,} skipped" if plan.skipped else "none skipped"
-        yield f"    limits   {plan.delayed:,} more mails meet a limit: delayed, {skipped}"
     for result, count in campaign.ended:
         yield f"    ends     {count:,} runs ({result.replace('_', ' ')})"
     if campaign.example:

@@ -8,10 +8,14 @@ import pytest
 
 from app.actions.explain import NotKnown, Question, explain
 from app.actions.rehearse.stage import Stage
+from app.core.conditions import Condition, parse, sentence
 from app.core.explaining import Explanation, Mark, Topic, Verdict, lines
+from app.core.explaining.labelling import labels_of
 from app.core.facts import FactKind
 from app.core.instants import DAY, HOUR
-from tests.actions.small_site import WELCOME, people_on, play, site_with
+from app.core.site import Ladder, Site
+from app.files.reader import read
+from tests.actions.small_site import LADDER, SITE, WELCOME, people_on, play, site_with
 
 RIVAL = """
 campaign: rival
@@ -149,6 +153,32 @@ def test_persian_lines_begin_with_a_persian_word_and_keep_keys_apart(stage: Stag
             assert "\u0600" <= line[0] <= "\u06ff", line
             assert "   " not in line
             assert line.count("\u2068") == line.count("\u2069")
+
+
+def test_persian_sentences_use_the_words_of_the_files_not_their_keys() -> None:
+    ladder = LADDER.replace("lead: {rise", 'lead: {label: {en: "Lead", fa: "سرنخ"}, rise').replace(
+        "label: Potential", 'label: {en: "Potential", fa: "بالقوه"}'
+    )
+    site = SITE.replace("locales: [en]", "locales: [en, fa]")
+    known = labels_of(*_site_and_ladder(site, ladder), "fa")
+    condition = parse("stage == 'lead'")
+    assert isinstance(condition, Condition)
+    assert "سرنخ" in sentence(condition, "fa", known)
+    assert "lead" not in sentence(condition, "fa", known)
+
+
+def _site_and_ladder(site: str, ladder: str) -> tuple[Site, Ladder]:
+    workspace, problems = read({"campaigns/site.yaml": site, "campaigns/ladder.yaml": ladder})
+    assert workspace is not None, [str(problem) for problem in problems]
+    return workspace.site, workspace.ladder
+
+
+def test_a_receipt_says_the_stage_by_its_name_and_the_future_with_its_dates(stage: Stage) -> None:
+    people_on(stage)
+    told = ask(stage, "alice@example.com")
+    assert told.labels["fa"].texts
+    said = lines(told, "en")
+    assert any("Tue 3 Nov 09:30" in line and "b" in line for line in said)
 
 
 def test_english_names_the_file_and_the_line(stage: Stage) -> None:

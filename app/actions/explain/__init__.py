@@ -27,6 +27,7 @@ from app.core.explaining import (
     checks_of,
 )
 from app.core.explaining.checking import MailStep
+from app.core.explaining.labelling import labels_of
 from app.core.facts import FactKind
 from app.core.instants import DAY, Instant
 from app.core.person import MailClass
@@ -196,7 +197,9 @@ class _Teller:
         )
         projected = self._projected() if self._is_present else ()
         looks_at = self._card.due_at if self._is_present else None
-        return Explanation(who, subject, "", Verdict.OPEN, None, (), self._now, looks_at, (), projected)
+        told = Explanation(who, subject, "", Verdict.OPEN, None, (), self._now, looks_at, (), projected)
+        ladder = self._shelved.workspace.ladder
+        return replace(told, labels={locale: labels_of(site, ladder, locale) for locale in ("en", "fa")})
 
     @property
     def _is_present(self) -> bool:

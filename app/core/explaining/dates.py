@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.core.calendar import to_jalali
+from app.core.conditions.sentence import NO_LABELS, Labels
 from app.core.instants import Instant
 from app.core.windows import Zone, local
 
@@ -47,6 +48,8 @@ class Dates:
 
     zone: Zone
     now: Instant
+    labels: Labels = NO_LABELS
+    """What the files call what conditions name."""
 
     def english(self, at: Instant | None) -> str:
         if at is None:

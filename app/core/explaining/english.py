@@ -124,19 +124,19 @@ def _at(seen: _Seen, name: str, dates: Dates) -> str:
     return dates.english(value) if isinstance(value, int) else "–"
 
 
-def _said(seen: _Seen) -> str:
+def _said(seen: _Seen, dates: Dates) -> str:
     source = str(seen.get("condition", ""))
     found = parse(source)
-    return sentence(found, "en") if isinstance(found, Condition) else source
+    return sentence(found, "en", dates.labels) if isinstance(found, Condition) else source
 
 
 def _waits(seen: _Seen, dates: Dates) -> str:
     return f"stands at “{seen.get('step', '')}” until {_at(seen, 'until_at', dates)}"
 
 
-def _branch(seen: _Seen, _dates: Dates) -> str:
+def _branch(seen: _Seen, dates: Dates) -> str:
     taken, wanted = seen.get("branch"), seen.get("wanted")
-    about = _said(seen) if seen.get("condition") else str(seen.get("step"))
+    about = _said(seen, dates) if seen.get("condition") else str(seen.get("step"))
     return f"{about}: {taken}" if taken == wanted else f"{about}: went {taken}, the mail stands under {wanted}"
 
 
@@ -155,10 +155,10 @@ _DETAILS: Mapping[tuple[Topic, str], _Words] = {
     (Topic.ENTERED, Code.ENTRY_NO_SEQUENCE): _fixed("the campaign has nothing for her stage"),
     (Topic.ENTERED, Code.ENTRY_CLOSED): _fixed("the campaign took no entries then"),
     (Topic.ENTERED, Code.ENTRY_NOT_ALLOWED): _fixed("she may not be mailed"),
-    (Topic.GOAL, Code.GOAL): lambda seen, _: f"reached: {_said(seen)}",
-    (Topic.GOAL, ""): lambda seen, _: f"not reached: {_said(seen)}",
-    (Topic.WHILE, Code.WHILE): lambda seen, _: f"no longer holds: {_said(seen)}",
-    (Topic.WHILE, ""): lambda seen, _: f"holds: {_said(seen)}",
+    (Topic.GOAL, Code.GOAL): lambda seen, d: f"reached: {_said(seen, d)}",
+    (Topic.GOAL, ""): lambda seen, d: f"not reached: {_said(seen, d)}",
+    (Topic.WHILE, Code.WHILE): lambda seen, d: f"no longer holds: {_said(seen, d)}",
+    (Topic.WHILE, ""): lambda seen, d: f"holds: {_said(seen, d)}",
     (Topic.STAGE, "other_sequence"): lambda seen, _: (
         f"in the mails for {seen['sequence']}, it belongs to {seen['wanted']}"
     ),

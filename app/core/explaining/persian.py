@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from app.core.conditions import Condition, parse, sentence
+from app.core.conditions.sentence import Said
 from app.core.explaining.dates import Dates, figures, isolated
 from app.core.explaining.value import Check, Explanation, Mark, Receipt, Topic, Verdict
 from app.core.person import Code
@@ -122,10 +123,10 @@ def _at(seen: _Seen, name: str, dates: Dates) -> str:
     return dates.persian(value) if isinstance(value, int) else "–"
 
 
-def _said(seen: _Seen) -> str:
+def _said(seen: _Seen, dates: Dates) -> str:
     source = str(seen.get("condition", ""))
     found = parse(source)
-    return f"«{sentence(found, 'fa')}»" if isinstance(found, Condition) else isolated(source)
+    return f"«{sentence(found, 'fa', dates.labels)}»" if isinstance(found, Condition) else isolated(source)
 
 
 def _limited(seen: _Seen, dates: Dates) -> str:
@@ -137,8 +138,8 @@ def _limited(seen: _Seen, dates: Dates) -> str:
     return f"قاعدهٔ {because}{taken}{until}"
 
 
-def _branch(seen: _Seen, _dates: Dates) -> str:
-    about = _said(seen) if seen.get("condition") else _key(seen, "step")
+def _branch(seen: _Seen, dates: Dates) -> str:
+    about = _said(seen, dates) if seen.get("condition") else _key(seen, "step")
     if seen.get("branch") == seen.get("wanted"):
         return f"{about}: شاخهٔ {_key(seen, 'branch')}"
     return f"{about}: به شاخهٔ {_key(seen, 'branch')} رفت، نامه زیر {_key(seen, 'wanted')} است"
@@ -157,10 +158,10 @@ _DETAILS: Mapping[tuple[Topic, str], _Words] = {
     (Topic.ENTERED, Code.ENTRY_NO_SEQUENCE): _fixed("کمپین برای مرحلهٔ او چیزی ندارد"),
     (Topic.ENTERED, Code.ENTRY_CLOSED): _fixed("کمپین در آن زمان کسی را نمی‌پذیرفت"),
     (Topic.ENTERED, Code.ENTRY_NOT_ALLOWED): _fixed("اجازهٔ فرستادن نامه به او نبود"),
-    (Topic.GOAL, Code.GOAL): lambda seen, _: f"به هدف رسید: {_said(seen)}",
-    (Topic.GOAL, ""): lambda seen, _: f"هنوز نرسیده است: {_said(seen)}",
-    (Topic.WHILE, Code.WHILE): lambda seen, _: f"دیگر برقرار نیست: {_said(seen)}",
-    (Topic.WHILE, ""): lambda seen, _: f"برقرار است: {_said(seen)}",
+    (Topic.GOAL, Code.GOAL): lambda seen, d: f"به هدف رسید: {_said(seen, d)}",
+    (Topic.GOAL, ""): lambda seen, d: f"هنوز نرسیده است: {_said(seen, d)}",
+    (Topic.WHILE, Code.WHILE): lambda seen, d: f"دیگر برقرار نیست: {_said(seen, d)}",
+    (Topic.WHILE, ""): lambda seen, d: f"برقرار است: {_said(seen, d)}",
     (Topic.STAGE, "other_sequence"): lambda seen, _: (
         f"در نامه‌های {_key(seen, 'sequence')} است، این نامه برای {_key(seen, 'wanted')} است"
     ),
@@ -231,14 +232,15 @@ def _future(told: Explanation, dates: Dates) -> Iterator[str]:
 def _receipt(receipt: Receipt, dates: Dates) -> Iterator[str]:
     place = at_line(receipt.place)
     since = dates.persian(receipt.since)
-    yield f"مرحلهٔ {isolated(receipt.stage)} از {since}{f'، در {place}' if place else ''}"
+    label = dates.labels.of(Said.STAGE, receipt.stage)
+    yield f"مرحلهٔ {f'«{label}»' if label else isolated(receipt.stage)} از {since}{f'، در {place}' if place else ''}"
     if receipt.rule:
         way, _, rung = receipt.rule.partition(":")
         moved = "بالا رفت" if way == "rise" else "پایین آمد"
-        condition = parse(receipt.condition)
-        said = f"«{sentence(condition, 'fa')}»" if isinstance(condition, Condition) else isolated(receipt.condition)
+        said = _said({"condition": receipt.condition}, dates)
+        called = dates.labels.of(Said.STAGE, rung) or isolated(rung)
         then = f"، امتیاز آن زمان {figures(f'{receipt.score_then:.0f}')}" if receipt.score_then is not None else ""
-        yield f"دلیل: با قاعدهٔ {isolated(rung)} {moved}: {said}{then}"
+        yield f"دلیل: با قاعدهٔ {called} {moved}: {said}{then}"
     yield f"امتیاز: {figures(f'{receipt.score:.1f}').replace('.', '٫')}"
     for line in receipt.lines:
         left = figures(f"{line.left:.1f}").replace(".", "٫")

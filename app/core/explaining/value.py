@@ -5,10 +5,12 @@ Owns shapes only. Must not hold words of a language.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
+from app.core.conditions.sentence import Labels
 from app.core.instants import Instant
 from app.core.person import Seen
 from app.core.text import NOWHERE, Place
@@ -151,6 +153,8 @@ class Explanation:
     """Sorts of fact that make the engine look at once."""
     projected: tuple[Projected, ...] = ()
     receipt: Receipt | None = None
+    labels: Mapping[str, Labels] = field(default_factory=lambda: MappingProxyType({}))
+    """Language → what the files call stages and the like."""
     standing: tuple[tuple[str, str, str], ...] = ()
     """(campaign, state, reason) of each live run."""
 

@@ -15,7 +15,7 @@ from app.core.instants import DAY
 from app.store.accounts import AuditRow
 from app.store.engine import Database
 from app.store.messages import MessageRow
-from app.store.releases import ControlRow
+from app.store.releases import ControlRow, LiveRow
 from app.web.dashboard.wording import catalogue
 from tests.services.clock import Clock
 from tests.web.dashboard_stage import House, open_house
@@ -311,3 +311,22 @@ def test_the_time_machine_sets_out_and_is_not_there_outside_a_demo(
     (tmp_path / "real").mkdir()
     real = open_house(open_database(sqlite_database_url), tmp_path / "real", clock, demo=False)
     assert real.client.post("/dashboard/time", data={"to": "week"}).status_code == 404
+
+
+def test_a_condition_is_saved_as_a_piece_of_the_ladders_file(house: House) -> None:
+    import yaml
+
+    saved = house.get("/dashboard/segments/file", condition='tagged("vip")  and\nconfirmed', name="good_ones")
+    assert yaml.safe_load(saved.text) == {"segments": {"good_ones": 'tagged("vip") and confirmed'}}
+    assert "attachment" in saved.headers["Content-Disposition"]
+    assert house.get("/dashboard/segments/file", condition="stage == 'nowhere'").status_code == 400
+
+
+def test_home_names_what_waits_for_somebody(house: House) -> None:
+    with house.desk.world.transaction("write") as session:
+        session.execute(update(LiveRow).values(standing="paused"))
+        session.add(AuditRow(at=1, who="breaker", action="breaker", subject="welcome"))
+    assert "“Welcome” was stopped by a breaker" in house.read("/dashboard/")
+    assert "«Welcome» را نگهبان متوقف کرد" in house.read("/dashboard/", "fa").replace("\u2068", "").replace(
+        "\u2069", ""
+    )

@@ -18,7 +18,7 @@ from app.store.engine import StoreError
 log = structlog.get_logger()
 T = TypeVar("T")
 
-PATIENCE = 0.12
+PATIENCE = 0.08
 """Seconds a page waits for a fresh figure; a small installation never waits longer and sees every change at once."""
 SHORTEST = 0.2
 """Seconds a figure is good for at least."""

@@ -5,9 +5,11 @@ Owns the page. The language is app.core.conditions; who meets a condition, app.s
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, abort, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 
 from app.actions import searching
@@ -64,6 +66,27 @@ def register(blueprint: Blueprint, parts: Parts) -> None:
             words=searching.vocabulary(held) if held else (),
             cap=searching.CAP,
         )
+
+    @blueprint.get("/segments/file")
+    def segment_file() -> ResponseReturnValue:
+        """The condition as a piece of a file, refused while it has problems."""
+        text, name = request.args.get("condition", "").strip()[:2_000], request.args.get("name", "").strip()[:64]
+        held = shelved()
+        if held is None or not isinstance(searching.read(held, text), Condition):
+            abort(400)
+        response = make_response(snippet(name, text))
+        response.headers["Content-Type"] = "text/yaml; charset=utf-8"
+        response.headers["Content-Disposition"] = 'attachment; filename="segment.yaml"'
+        return response
+
+
+def snippet(name: str, condition: str) -> str:
+    """The lines to put below `segments:` in ladder.yaml; a double-quoted text of YAML is one of JSON."""
+    key = name if _NAME.fullmatch(name) else "my_segment"
+    return f"segments:\n  {key}: {json.dumps(' '.join(condition.split()), ensure_ascii=False)}\n"
+
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 
 
 def _try(parts: Parts, text: str) -> Tried:

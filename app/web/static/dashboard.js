@@ -120,6 +120,42 @@
     });
   }
 
+  // ── Completing words of a condition: those that hold what stands before the cursor; Tab takes the first ──────────
+
+  for (const field of document.querySelectorAll("textarea[data-words]")) {
+    const words = [...document.getElementById(field.dataset.words).options].map((option) => option.value);
+    const shown = document.getElementById("completions");
+    const before = () => /[A-Za-z_][A-Za-z_('-]*$/.exec(field.value.slice(0, field.selectionStart))?.[0] ?? "";
+    const take = (word) => {
+      const end = field.selectionStart;
+      field.setRangeText(word, end - before().length, end, "end");
+      const gap = word.indexOf("''");
+      if (gap >= 0) field.selectionStart = field.selectionEnd = field.selectionStart - word.length + gap + 1;
+      shown.hidden = true;
+      field.focus();
+      field.dispatchEvent(new Event("input", { bubbles: true }));
+    };
+    const offer = () => {
+      const begun = before();
+      const fit = begun.length < 2 ? [] : words.filter((word) => word.startsWith(begun) && word !== begun).slice(0, 8);
+      shown.replaceChildren(...fit.map((word) => {
+        const line = document.createElement("li");
+        const button = Object.assign(document.createElement("button"), { type: "button", textContent: word, dir: "ltr" });
+        button.addEventListener("click", () => take(word));
+        line.append(button);
+        return line;
+      }));
+      shown.hidden = !fit.length;
+    };
+    field.addEventListener("input", offer);
+    field.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") shown.hidden = true;
+      if (event.key !== "Tab" || event.shiftKey || shown.hidden) return;
+      event.preventDefault();
+      take(shown.querySelector("button").textContent);
+    });
+  }
+
   // ── Keys: / finds, g and a letter goes somewhere, ? tells ────────────────────────────────────────────────────────
 
   let isGoing = false;

@@ -18,6 +18,7 @@ from app.core.nurture.before import as_it_was
 from app.core.nurture.dates import next_round
 from app.core.nurture.desk import Advance, Calm, Desk, due_then
 from app.core.nurture.entries import enter_by_change, enter_by_date, enter_by_facts
+from app.core.nurture.gate import is_wish, keep_to_wishes
 from app.core.nurture.standing import (
     end_where_not_allowed,
     end_where_while_fails,
@@ -58,6 +59,8 @@ def advance(book: Book, person: Person, news: tuple[Fact, ...], now: Instant, ca
     reach_goals(desk)
     end_where_while_fails(desk)
     follow_stage(desk)
+    if any(is_wish(fact) for fact in news):
+        keep_to_wishes(desk)
     if news:
         enter_by_facts(desk, news)
     if not is_calm:

@@ -6,17 +6,19 @@ Must not hand anything over; the same questions are asked again on stored state 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from app.core.campaign import Article, Ask, Campaign, Send
 from app.core.consent import refusal
 from app.core.experiment import staggered
+from app.core.facts import Fact, FactKind
 from app.core.instants import HOUR, Instant
 from app.core.nurture.desk import Desk
 from app.core.nurture.offers import offer_end
 from app.core.offering import is_over
-from app.core.pacing import Slot, Solved, earliest, wished
+from app.core.pacing import WISHES, Slot, Solved, earliest, wished
 from app.core.person import (
     RECALLABLE_STATES,
     Code,
@@ -121,18 +123,20 @@ def _not_before(desk: Desk, run: Run, campaign: Campaign, step: MailStep, wanted
     return desk.now + staggered(desk.book.rules.secret, run.key.campaign, step.id, desk.subscriber.public_id, span)
 
 
-def _solve(desk: Desk, key: MessageKey, rank: int, not_before: Instant) -> Solved | None:
-    """The earliest time among the slots this mail has to respect: all but movable ones of lower priority."""
+def _solve(
+    desk: Desk, key: MessageKey, rank: int, not_before: Instant, but: Collection[MessageKey] = ()
+) -> Solved | None:
+    """The earliest time among the slots this mail has to respect: all but movable ones of lower priority, and `but`."""
     contact = desk.book.site.contact
     limits = (*contact.limits, *wished(desk.subscriber.tags))
     since = not_before - max((limit.reach for limit in limits), default=0)
-    slots = [slot for slot in _slots(desk, key, since) if not (slot.is_movable and slot.priority < rank)]
+    slots = [slot for slot in _slots(desk, {key, *but}, since) if not (slot.is_movable and slot.priority < rank)]
     return earliest(not_before, slots, limits, desk.zone, contact.quiet)
 
 
-def _slots(desk: Desk, without: MessageKey, since: Instant) -> list[Slot]:
+def _slots(desk: Desk, without: Collection[MessageKey], since: Instant) -> list[Slot]:
     """The places taken later than an instant; what lies before the reach of every limit stands in nobody's way."""
-    taken = (m for m in desk.messages.values() if _place(m) > since and m.takes_slot and m.key != without)
+    taken = (m for m in desk.messages.values() if _place(m) > since and m.takes_slot and m.key not in without)
     return [_slot(message) for message in taken]
 
 
@@ -151,12 +155,26 @@ def make_room(desk: Desk, taken_by: Message) -> None:
         _solve_again(desk, message)
 
 
+def is_wish(fact: Fact) -> bool:
+    """Whether somebody said by this how often she wants mail."""
+    return fact.kind is FactKind.CHANGED and fact.name.removeprefix("tag:") in WISHES
+
+
+def keep_to_wishes(desk: Desk) -> None:
+    """She may have asked for less mail: what is queued obeys at once, the most important and the earliest first."""
+    movable = [m for m in desk.messages.values() if m.takes_slot and m.state in RECALLABLE_STATES]
+    later = sorted(movable, key=lambda m: (-m.rank, m.slot_at, m.mail))
+    while later:
+        message, *later = later
+        _solve_again(desk, message, {each.key for each in later})
+
+
 def _may_lose(message: Message, winner: Message) -> bool:
     return message.takes_slot and message.state in RECALLABLE_STATES and message.rank < winner.rank
 
 
-def _solve_again(desk: Desk, message: Message) -> None:
-    solved = _solve(desk, message.key, message.rank, max(desk.now, message.slot_at))
+def _solve_again(desk: Desk, message: Message, but: Collection[MessageKey] = ()) -> None:
+    solved = _solve(desk, message.key, message.rank, max(desk.now, message.slot_at), but)
     if solved is not None and solved.at == message.slot_at:
         return
     limit = message.wanted_at + desk.book.site.contact.delay_up_to

@@ -315,3 +315,54 @@ def test_rule_18_a_look_that_comes_late_sets_the_timer_to_when_it_became_true() 
     alice.decide(())
     (since,) = alice.person.subscriber.timers.values()
     assert START + 23 * DAY < since < START + 25 * DAY
+
+
+# ── Less mail, by her own wish ───────────────────────────────────────────────────────────────────────────────────────
+
+TWO = ("first", "a"), ("second", "b")
+
+
+def queued_twice() -> Life:
+    """Alice got the book's mail today; two more are queued for the next two days."""
+    rules = contact(
+        book(
+            welcome("sequences:\n  any: [{send: c}]"),
+            *(campaign(*each, overdue="{skip_older_than: 30d}") for each in TWO),
+        ),
+        "1 per day",
+        delay=40 * DAY,
+    )
+    alice = Life(rules)
+    alice.sign_up()
+    alice.pass_time(HOUR)
+    alice.ask()
+    assert alice.mails == ["c"]
+    assert [alice.message(mail).state for mail in "ab"] == [MessageState.QUEUED] * 2
+    return alice
+
+
+def test_mail_queued_before_obeys_a_wish_for_less_in_its_order() -> None:
+    alice = queued_twice()
+    before = alice.message("a").slot_at, alice.message("b").slot_at
+    assert before[1] - alice.now < 3 * DAY
+    alice.wrote(tags=frozenset({"at-most-weekly"}))
+    alice.happen(alice.fact(FactKind.CHANGED, "tag:at-most-weekly"))
+    sent = alice.message("c").settled_at
+    assert sent is not None
+    first, second = alice.message("a").slot_at, alice.message("b").slot_at
+    assert first - sent >= 7 * DAY
+    assert second - first >= 7 * DAY
+    assert Code.DISPLACED in alice.codes()
+    alice.pass_time(6 * DAY)
+    assert alice.mails == ["c"]
+    alice.pass_time(10 * DAY)
+    assert alice.mails == ["c", "a", "b"]
+
+
+def test_a_wish_for_more_and_other_tags_move_nothing() -> None:
+    alice = queued_twice()
+    before = alice.message("a").slot_at, alice.message("b").slot_at
+    alice.wrote(tags=frozenset({"vip"}))
+    alice.happen(alice.fact(FactKind.CHANGED, "tag:vip"))
+    alice.happen(alice.fact(FactKind.CHANGED, "tag:at-most-weekly"))  # taken away again
+    assert (alice.message("a").slot_at, alice.message("b").slot_at) == before

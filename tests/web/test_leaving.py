@@ -183,3 +183,75 @@ def test_deleting_needs_the_tick_and_keeps_only_a_code(alice: Desk) -> None:
     assert alice.people() == []
     assert alice.sign_up(ALICE).status_code == 200
     assert alice.people() == [], "she asked us never to write again"
+
+
+@pytest.mark.parametrize("lang", ["en", "fa"])
+def test_her_page_is_one_of_forms_that_run_no_script(alice: Desk, lang: str) -> None:
+    page = alice.get(f"{path(alice, 'p')}?lang={lang}")
+    policy = page.headers["Content-Security-Policy"]
+    assert "script-src" not in policy
+    assert policy.startswith("default-src 'none'")
+    assert "<script" not in page.text
+    assert f'lang="{lang}" dir="{"rtl" if lang == "fa" else "ltr"}"' in page.text
+    forms = ("/pause", "/data.json", "/delete", "/u/")
+    assert [form for form in forms if form not in page.text] == []
+
+
+@pytest.mark.parametrize("end", ["/pause", "/data.json", "/delete"])
+def test_nothing_on_her_page_happens_by_looking(alice: Desk, end: str) -> None:
+    before = alice.kinds(ALICE), alice.tags(ALICE), alice.consents(ALICE)
+    for method in ("get", "head"):
+        assert getattr(alice.client, method)(f"{path(alice, 'p')}{end}").status_code == 405
+    assert (alice.kinds(ALICE), alice.tags(ALICE), alice.consents(ALICE)) == before
+    assert alice.person(ALICE).paused_until is None
+
+
+@pytest.mark.parametrize("days", ["30", "60", "90"])
+def test_each_pause_lasts_as_long_as_it_says(alice: Desk, days: str) -> None:
+    alice.post(f"{path(alice, 'p')}/pause", {"days": days})
+    assert alice.person(ALICE).paused_until == alice.clock() + int(days) * DAY
+
+
+@pytest.mark.parametrize("body", [{"days": "3000"}, {"days": "-1"}, {"days": "soon"}, {}])
+def test_no_other_pause_can_be_asked_for(alice: Desk, body: dict[str, str]) -> None:
+    alice.post(f"{path(alice, 'p')}/pause", body)
+    assert alice.person(ALICE).paused_until is None
+
+
+def test_consent_to_tracking_is_given_and_withdrawn_by_one_tick_and_each_is_a_line_of_the_ledger(alice: Desk) -> None:
+    alice.post(path(alice, "p"), {"shown_tracking": "1", "tracking": "1"})
+    alice.clock.advance(DAY)
+    alice.post(path(alice, "p"), {"shown_tracking": "1"})
+    alice.clock.advance(DAY)
+    alice.post(path(alice, "p"), {"shown_tracking": "1"})
+    said = [word for purpose, word in alice.consents(ALICE) if purpose == "tracking"]
+    assert said[-1] in ("withdrawn", "refused")
+    assert len(said) == len({*said}) or said.count(said[-1]) == 1, "saving the same again says nothing new"
+
+
+def test_her_language_is_that_of_her_page_and_of_the_next_mail(alice: Desk) -> None:
+    alice.post(f"{path(alice, 'p')}?lang=en", {"locale": "fa"})
+    assert alice.person(ALICE).locale == "fa"
+    assert 'lang="fa"' in alice.get(path(alice, "p")).text
+    alice.post(path(alice, "p"), {"locale": "xx"})
+    assert alice.person(ALICE).locale == "fa", "a language the site does not have is no wish"
+
+
+def test_leaving_and_coming_back_stand_on_her_own_page(alice: Desk) -> None:
+    alice.post(path(alice, "u"))
+    page = alice.get(f"{path(alice, 'p')}?lang=en").text
+    assert "unsubscribed" in page
+    assert "Take it back" in page
+    assert "Unsubscribe from everything" not in page
+    alice.post(f"{path(alice, 'u')}/undo")
+    assert "Unsubscribe from everything" in alice.get(f"{path(alice, 'p')}?lang=en").text
+
+
+def test_a_wish_wakes_her_so_that_nothing_queued_leaves_before_it_was_decided_anew(alice: Desk) -> None:
+    row = alice.person(ALICE)
+    before = row.wake
+    alice.post(path(alice, "p"), {"frequency": "at-most-monthly"})
+    after = alice.person(ALICE)
+    assert after.wake > before
+    assert after.due_at is not None
+    assert after.due_at <= alice.clock()

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import queue
 import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import IO
 
 import pytest
 from click.testing import CliRunner
@@ -178,3 +186,68 @@ def test_a_refused_test_mail_is_shown_with_the_servers_words(folder: Path, sink:
 @pytest.mark.parametrize(("locale", "words"), [("en", "stage: Potential customer"), ("fa", "مرحله: مشتری بالقوه")])
 def test_a_notice_to_our_people_names_stages_as_people_call_them(shop: Inspection, locale: str, words: str) -> None:
     assert words in made(shop, Wanted("team/hot-prospect", "", locale)).message.text
+
+
+# ── Watching ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def copied(folder: Path, to: Path) -> Path:
+    """The site in a folder of its own, to be changed."""
+    shutil.copytree(folder, to)
+    return to
+
+
+def test_a_change_of_a_file_is_seen_and_the_sheet_written_again(folder: Path, tmp_path: Path) -> None:
+    site = copied(folder, tmp_path / "site")
+    temp = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1", "PARVAR_CACHE": str(tmp_path / "cache")}
+    command = [sys.executable, "-m", "app.cli", "preview", "a", "--watch", "--folder", str(site)]
+    with subprocess.Popen(command, cwd=ROOT, env=temp, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as watching:
+        try:
+            assert watching.stdout is not None
+            reading = Reading(watching.stdout)
+            assert reading.until("The code is yours")
+            (page,) = tmp_path.glob("parvar-*.html")
+            assert '<meta http-equiv="refresh" content="2">' in page.read_text("utf-8")
+            mail = site / "email_templates/a.md"
+            mail.write_text(mail.read_text("utf-8").replace("The code is yours", "A new subject"), "utf-8")
+            assert reading.until("A new subject")
+            assert "A new subject" in page.read_text("utf-8")
+            mail.write_text("---\nsubject: x\n---\n{{ nothing }}\n", "utf-8")
+            assert reading.until("unknown-variable"), "a mistake is told, and the watching goes on"
+            assert watching.poll() is None
+        finally:
+            watching.terminate()
+
+
+class Reading:
+    """The lines of a program, read by a thread, so that waiting for one has an end."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._lines: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=self._read, args=(stream,), daemon=True).start()
+
+    def _read(self, stream: IO[bytes]) -> None:
+        for line in stream:
+            self._lines.put(line.decode("utf-8", "replace"))
+
+    def until(self, words: str, seconds: float = 60) -> bool:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            try:
+                if words in self._lines.get(timeout=left):
+                    return True
+            except queue.Empty:
+                return False
+        return False
+
+
+def test_the_browser_is_shown_the_sheet(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setattr("app.cli.previewing.gettempdir", lambda: str(tmp_path))
+    code, output = call(folder, "--open", "--no-images")
+    (page,) = tmp_path.glob("parvar-*.html")
+    assert (code, opened) == (0, [page.as_uri()])
+    assert str(page) in output
+    assert page.read_text("utf-8").count("<iframe sandbox ") == 4
+    assert "http-equiv" not in page.read_text("utf-8").partition("<main")[0]

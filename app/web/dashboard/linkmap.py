@@ -22,7 +22,7 @@ from app.web.dashboard.kept import Kept
 from app.web.dashboard.ladder import STRETCHES, stretch
 from app.web.dashboard.person import letter_response
 from app.web.dashboard.shell import shelved
-from app.web.dashboard.wording import is_persian, number, percent
+from app.web.dashboard.wording import is_persian, number, percent, tongue
 from app.web.parts import Parts
 
 _ANCHOR = re.compile(r"<a\b[^>]*\bhref=[\"'][^\"']*/c/[^\"'/]+/(\d+)[^\"']*[\"'][^>]*>", re.IGNORECASE)
@@ -94,10 +94,17 @@ def register(blueprint: Blueprint, parts: Parts) -> None:
 def _shown(desk: Desk, key: str, step: str) -> Preview:
     """The mail of a step, as somebody made up would read it."""
     mail = mail_of(key, step)
-    found = previewed(desk, Wish(mail, request.args.get("locale", ""))) if mail else None
+    found = previewed(desk, Wish(mail, _locale())) if mail else None
     if found is None:
         abort(404)
     return found
+
+
+def _locale() -> str:
+    """The page's language where the site speaks it; "" for the site's first."""
+    held = shelved()
+    wanted = request.args.get("locale") or tongue()
+    return wanted if held and wanted in held.book.site.locales else ""
 
 
 def mail_of(campaign: str, step: str) -> str:

@@ -188,13 +188,23 @@ class _Sharing:
             if envelope is None:
                 self._is_dry = True
                 break
+            if self._is_for(index, envelope):
+                return envelope
+        return mine.popleft() if mine else None
+
+    def _is_for(self, index: int, envelope: Envelope) -> bool:
+        """Whether this member takes it; else it waits for another one, but not for one that drops out meanwhile."""
+        allowed = self._allowed(envelope)
+        while True:
             target = self._target(envelope)
             if target == index:
-                return envelope
-            if not self._has_room(target) and index in self._allowed(envelope):
-                return envelope
-            self._waiting[target].append(envelope)
-        return mine.popleft() if mine else None
+                return True
+            has_room = self._has_room(target)
+            if not has_room and index in allowed:
+                return True
+            if has_room or not self._is_out[target] or all(self._is_out[i] for i in allowed):
+                self._waiting[target].append(envelope)
+                return False
 
     def _allowed(self, envelope: Envelope) -> Sequence[int]:
         """Who may take it: those it names, else anyone."""

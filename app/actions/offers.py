@@ -182,7 +182,7 @@ class _Preparing:
         else:
             self._held |= {letter.id for letter, _ in asked}
         if store.tell_once(self._session, pool.pool, "empty", self._now):
-            log.error("codes_empty", pool=pool.pool, offer=offer.key, waiting=len(asked))
+            log.warning("codes_empty", pool=pool.pool, offer=offer.key, waiting=len(asked))
             self._tell("codes-empty", offer, pool, asked[0][0])
 
     def _warn(self, offer: Offer, pool: CodePool, asked: list[_Asked]) -> None:

@@ -22,6 +22,7 @@ from rich.text import Text
 from app.actions.inspect import Inspection, inspect_folder
 from app.actions.rehearse import Failure, Rehearsal, rehearse
 from app.actions.rehearse.covering import Covered, coverage, whole
+from app.actions.rehearse.snapshots import Changed, compare, snapshots
 from app.actions.rehearse.telling import Account, Happened, account
 from app.cli.files import print_problems
 from app.core.campaign import Campaign
@@ -47,7 +48,22 @@ class Told:
 @click.option("--cover", type=click.FloatRange(0, 100), help="Fail when less of all steps and branches is walked (%).")
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write the results as JUnit XML.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
-def test(folder: Path, only: str, cover: float | None, junit: Path | None, as_json: bool) -> None:
+@click.option(
+    "--snapshots",
+    "kept_in",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Compare mails with those kept here.",
+)
+@click.option("--update", is_flag=True, help="With --snapshots: keep the mails as they are now.")
+def test(  # noqa: PLR0913 (one option, one argument)
+    folder: Path,
+    only: str,
+    cover: float | None,
+    junit: Path | None,
+    as_json: bool,
+    kept_in: Path | None,
+    update: bool,
+) -> None:
     """Run the scenarios below FOLDER on a virtual clock, with the real engine, store and mails.
 
     Exit code 1 when a scenario fails, too little is walked, or the files have errors.
@@ -69,10 +85,11 @@ def test(folder: Path, only: str, cover: float | None, junit: Path | None, as_js
         click.echo(json.dumps(plain(told, covered), ensure_ascii=False, indent=1))
     else:
         _print_sum(Console(highlight=False, soft_wrap=True), told, covered, time.perf_counter() - began)
+    changed = _snapshots(kept_in, told, update=update) if kept_in else 0
     too_little = cover is not None and whole(covered) * 100 < cover
     if too_little:
         click.echo(f"walked {whole(covered):.1%}, wanted {cover:.0f}%", err=True)
-    sys.exit(1 if failed or too_little else 0)
+    sys.exit(1 if failed or too_little or changed else 0)
 
 
 def _run(inspection: Inspection, scenarios: Sequence[Scenario], folder: Path, *, is_quiet: bool) -> list[Told]:
@@ -88,6 +105,31 @@ def _run(inspection: Inspection, scenarios: Sequence[Scenario], folder: Path, *,
         else:
             console.print(Text.assemble(("✓ ", "green"), scenario.title, (f"  {scenario.key}", "dim")))
     return done
+
+
+# ── Snapshots ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _snapshots(folder: Path, told: Sequence[Told], *, update: bool) -> int:
+    """Compare the mails that came with those kept, or keep them. Returns how many differ and were not kept."""
+    now = snapshots(each.rehearsal for each in told)
+    kept = {name: path.read_text("utf-8") for name in now if (path := folder / name).is_file()}
+    changed = list(compare(kept, now))
+    for each in changed:
+        click.echo("\n".join(snapshot_lines(each)), err=True)
+        if update:
+            (folder / each.name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / each.name).write_text(now[each.name], "utf-8")
+    hint = "" if update or not changed else f" · look at them, then: parvar test --snapshots {folder} --update"
+    click.echo(f"snapshots {len(now)} · {'kept' if update else 'changed'} {len(changed)}{hint}", err=True)
+    return 0 if update else len(changed)
+
+
+def snapshot_lines(changed: Changed) -> list[str]:
+    """A difference as a person reads it."""
+    if changed.is_new:
+        return [f"+ {changed.name}   not kept before"]
+    return [f"~ {changed.name}", *(f"    {line}" for line in changed.lines[2:])]
 
 
 # ── A failure ────────────────────────────────────────────────────────────────────────────────────────────────────────

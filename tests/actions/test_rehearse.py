@@ -11,8 +11,9 @@ import pytest
 from app.actions.inspect import Inspection, inspect
 from app.actions.rehearse import Rehearsal, rehearse
 from app.actions.rehearse.covering import coverage, whole
+from app.actions.rehearse.snapshots import compare, snapshots
 from app.actions.rehearse.telling import account
-from app.cli.rehearsing import Told, cover_words, failure_lines, junit_xml, plain
+from app.cli.rehearsing import Told, cover_words, failure_lines, junit_xml, plain, snapshot_lines
 from tests.actions.small_site import WELCOME, sources_of
 
 STORY = """
@@ -114,3 +115,57 @@ def test_a_year_of_story_time_is_no_matter(days: int) -> None:
     inspection = files(story("she waits long", f"pass: {days}d", "expect: {stage: lead}"))
     (rehearsal,) = tell(inspection)
     assert rehearsal.has_passed
+
+
+# ── The real house ──
+
+
+def failed(inspection: Inspection) -> str:
+    (rehearsal,) = tell(inspection)
+    assert rehearsal.failure is not None
+    return rehearsal.failure.got
+
+
+def test_a_code_is_shown_by_somebody_who_holds_one() -> None:
+    sources = sources_of({"welcome": WELCOME}) | {
+        "campaigns/welcome.test.yaml": story("she shows none", "buy: {amount: 100, code: spring}"),
+        "campaigns/offers/spring.yaml": "offer: spring\ntitle: Spring\ngives: {percent: 15%}\ncodes: {pool: spring}\n",
+    }
+    inspection = inspect(sources, date(2026, 11, 1))
+    assert not inspection.errors, [str(error) for error in inspection.errors]
+    assert failed(inspection) == "she holds no code of spring"
+
+
+def test_who_was_asked_to_confirm_by_no_mail_cannot_confirm() -> None:
+    told = STORY.replace("  - signup: {{box: book}}\n", "").format(title="nobody", rest="")
+    assert "no mail with a link to confirm" in failed(files(told))
+
+
+def test_a_friend_comes_in_by_the_box_and_counts_a_day_later() -> None:
+    inspection = files(
+        story("she brings one", "refer", "pass: 23h", "pass: 2h", "complain: {friend: true}", "pass: 1d")
+    )
+    (rehearsal,) = tell(inspection)
+    assert rehearsal.has_passed, rehearsal.failure
+    alone = failed(files(story("nobody to complain", "complain: {friend: true}")))
+    assert alone == "she has brought no friend"
+
+
+# ── Snapshots ──
+
+
+def test_snapshots_hold_nothing_that_changes_by_itself_and_a_changed_mail_is_a_readable_difference() -> None:
+    kept = snapshots(tell(files(CLICKS)))
+    assert {"a.en.txt", "a.en.html", "system/confirm.en.txt"} <= kept.keys()
+    later = snapshots(tell(files(story("she comes later", "pass: 3h"), CLICKS)))
+    assert list(compare(kept, later)) == []
+    sources = sources_of({"welcome": WELCOME}) | {"campaigns/welcome.test.yaml": CLICKS}
+    sources["email_templates/a.md"] = sources["email_templates/a.md"].replace("read on", "read more")
+    changed = {each.name: each for each in compare(kept, snapshots(tell(inspect(sources, date(2026, 11, 1)))))}
+    assert changed.keys() == {"a.en.txt", "a.en.html"}
+    said = snapshot_lines(changed["a.en.txt"])
+    assert said[0] == "~ a.en.txt"
+    assert any(line.startswith("    -") and "read on" in line for line in said)
+    assert any(line.startswith("    +") and "read more" in line for line in said)
+    (new,) = compare({}, {"b.en.txt": "x"})
+    assert snapshot_lines(new) == ["+ b.en.txt   not kept before"]

@@ -6,7 +6,7 @@ real mails; only the clock and the letter box are the theatre's.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from app.actions.inspect import Inspection
@@ -33,6 +33,17 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """A mail as it came in a story."""
+
+    mail: str
+    locale: str
+    subject: str
+    text: str
+    html: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rehearsal:
     """How one scenario went: its failure or None, what happened, and the steps and branches it walked."""
 
@@ -42,6 +53,8 @@ class Rehearsal:
     zone: Zone
     walked: frozenset[tuple[str, str, str]]
     """(campaign, step, branch); branch is "" for the step itself"""
+    mails: tuple[Shown, ...] = ()
+    """What came, in order."""
 
     @property
     def has_passed(self) -> bool:
@@ -56,8 +69,16 @@ def rehearse(inspection: Inspection, scenario: Scenario, load: Callable[[str], I
     with stage.world.transaction("read") as session:
         told = stories.told(session, actor.subscriber_id)
         walked = stories.walked(session, actor.subscriber_id)
+    mails = tuple(_shown(stage))
     stage.world.database.dispose()
-    return Rehearsal(scenario, failure, told, stage.zone, walked)
+    return Rehearsal(scenario, failure, told, stage.zone, walked, mails)
+
+
+def _shown(stage: Stage) -> Iterator[Shown]:
+    site = stage.shelved().book.site
+    for mail in stage.inbox:
+        locale = site.locales[0] if mail.is_team else stage.scenario.person.locale or site.locales[0]
+        yield Shown(mail.mail, locale, mail.message.subject, mail.message.text, mail.message.html)
 
 
 def _tell(stage: Stage, actor: Actor) -> Failure | None:

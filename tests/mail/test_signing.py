@@ -21,7 +21,7 @@ from app.mail.smtp_url import SmtpRelay, Timeouts, Tls
 from app.mail.transports import Envelope, MessageKey, Sent, send_all
 from app.settings import DkimKey, SettingsError, read
 from tests.mail.mailing import NOON, alice, compiled, context
-from tests.mail.test_dkim import RSA, RSA_KEY, pem
+from tests.mail.test_dkim import ED25519, RSA, RSA_KEY, pem
 from tests.servers.postfix import Postfix, find_daemons
 from tests.services.missing import missing
 
@@ -82,8 +82,7 @@ def verifier(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postfix]:
     folder = tmp_path_factory.mktemp("verifier")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
-    record = RSA.record
-    (folder / "dns").write_text(f"{RSA.record_name} {record}\n")
+    (folder / "dns").write_text("".join(f"{key.record_name} {key.record}\n" for key in (RSA, ED25519)))
     (folder / "conf").write_text(_CONF.format(port=port, folder=folder))
     with subprocess.Popen([program, "-f", "-x", str(folder / "conf")]) as process:
         try:
@@ -131,6 +130,20 @@ def message(locale: str, signers: tuple[Signer, ...] = (RSA,)) -> bytes:
 @pytest.mark.parametrize("locale", ["en", "fa"])
 def test_a_real_verifier_finds_our_signature_good(verifier: Postfix, locale: str) -> None:
     assert "dkim=pass" in verdict(verifier, message(locale))
+
+
+@pytest.mark.smtp
+@pytest.mark.parametrize("signers", [(ED25519,), (RSA, ED25519)], ids=["alone", "beside RSA"])
+def test_a_real_verifier_finds_our_ed25519_signature_good(verifier: Postfix, signers: tuple[Signer, ...]) -> None:
+    said = verdict(verifier, message("fa", signers))
+    assert said.count("dkim=pass") == len(signers), said
+    assert "header.s=e2026" in said or "e2026" in said
+
+
+@pytest.mark.smtp
+def test_a_real_verifier_notices_a_changed_mail_by_ed25519_too(verifier: Postfix) -> None:
+    signed = message("en", (ED25519,))
+    assert "dkim=fail" in verdict(verifier, signed.replace(b"Subject: ", b"Subject: Re ", 1))
 
 
 @pytest.mark.smtp

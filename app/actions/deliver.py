@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 import structlog
 
@@ -17,6 +18,7 @@ from app.actions.deliver_handing import Ended, Handing
 from app.actions.deliver_recording import record
 from app.actions.deliver_taking import LEASE, CannotTake, Lanes, Load, Post, take
 from app.core.person import MailClass
+from app.disk.journal import JournalFull
 from app.mail.transports import Envelope, Transport
 from app.store.engine import StoreError
 from app.store.gate import GateClosedError
@@ -176,7 +178,8 @@ class _Shift:
                 attempt += 1
                 continue
             break
-        self._post.journal.recorded([each.key for each in ended])
+        with suppress(JournalFull):  # only housekeeping: to read it again after a crash changes nothing
+            self._post.journal.recorded([each.key for each in ended])
         with self._changed:
             self._under_way -= len(ended)
             self._changed.notify_all()

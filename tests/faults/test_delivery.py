@@ -205,7 +205,7 @@ def test_a_disk_that_is_full_stops_the_worker_before_a_mail(
 ) -> None:
     found = build(postgres_database_url, 60)
     child = found.start_ready(FSIZE="4096")
-    assert child.wait(60) == 0
+    assert child.wait(60) == 0, (found.folder / "children.log").read_text()[-3_000:]
     assert child.stdout is not None
     assert "fault" in child.stdout.read()
     middle = found.reckon()

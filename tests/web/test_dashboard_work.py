@@ -266,7 +266,7 @@ def test_steps_are_said_in_words(house: House) -> None:
 def test_the_next_days_are_lived_ahead_and_kept_as_a_chart(house: House, lang: str, words: str) -> None:
     house.desk.confirmed(ALICE)
     assert words not in house.read("/dashboard/campaigns/ahead", lang)
-    house.send("/dashboard/campaigns/ahead", "/dashboard/work/forecast")
+    house.send("/dashboard/campaigns/ahead", "/dashboard/ask/forecast")
     assert works(house).state == "done"
     assert words in house.read("/dashboard/campaigns/ahead", lang)
     assert "<svg" in house.get("/dashboard/campaigns/ahead", lang).text
@@ -285,6 +285,6 @@ def test_codes_are_handed_in_as_a_file(house: House) -> None:
     token = re.search(r'name="form_token" value="([0-9a-f]+)"', house.get("/dashboard/work").text)
     assert token is not None
     data = {"form_token": token[1], "pool": "spring", "codes": (BytesIO(b"A-1\n" * 60_000), "codes.txt"), "next": ""}
-    assert house.client.post("/dashboard/work/codes", data=data).status_code == 303
+    assert house.client.post("/dashboard/ask/codes", data=data).status_code == 303
     assert works(house).state == "done"
     assert "1 codes taken" in house.read("/dashboard/work")

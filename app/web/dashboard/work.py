@@ -96,12 +96,12 @@ def register(blueprint: Blueprint, parts: Parts) -> None:
 
 
 def _register_asking(blueprint: Blueprint, parts: Parts) -> None:
-    @blueprint.post("/work/recompute")
+    @blueprint.post("/ask/recompute")
     def ask_recompute() -> ResponseReturnValue:
         need(May.STEER)
         return _ask(parts, Wish(Sort.RECOMPUTE, {"days": request.form.get("days", "")}))
 
-    @blueprint.post("/work/codes")
+    @blueprint.post("/ask/codes")
     def ask_codes() -> ResponseReturnValue:
         need(May.STEER)
         given, pool = request.files.get("codes"), request.form.get("pool", "").strip()
@@ -111,7 +111,7 @@ def _register_asking(blueprint: Blueprint, parts: Parts) -> None:
             return back(url_for("dashboard.work"))
         return _ask(parts, Wish(Sort.CODES, {"pool": pool[:64]}, data=data))
 
-    @blueprint.post("/work/forecast")
+    @blueprint.post("/ask/forecast")
     def ask_forecast() -> ResponseReturnValue:
         need(May.STEER)
         return _ask(parts, Wish(Sort.FORECAST, {}))

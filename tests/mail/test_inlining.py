@@ -15,9 +15,12 @@ from app.mail.message import render as render_message
 from app.mail.publish import compile_mail, uninlined
 from app.mail.templates import environment
 from tests.mail import mailing
+from tests.mail.letters_to_inline import LETTERS
 from tests.mail.mailing import LAYOUTS, OPTIONS, alice, compiled, page, source
-from tests.mail.templates_to_inline import DEPENDENT, TEMPLATES
+from tests.mail.templates_to_inline import DEPENDENT
+from tests.mail.templates_to_inline import TEMPLATES as PIECES
 
+TEMPLATES = {**PIECES, **LETTERS}
 READERS = (
     {"first_name": "Alice", "vip": True},
     {"first_name": "<b>Bob & Co</b>", "vip": False},
@@ -48,6 +51,9 @@ def test_inlining_once_draws_the_same_mail_as_inlining_for_each_reader(name: str
 
 def test_there_are_at_least_forty_templates() -> None:
     assert len(TEMPLATES) >= 40
+    for feature in ("{% for", "{% if", "<!--[if mso]>", "<v:", "prefers-color-scheme", "max-width", 'dir="rtl"'):
+        assert sum(feature in f"{body}{style}".replace("'", '"') for body, style, _ in TEMPLATES.values()) >= 3, feature
+    assert sum(locale == "fa" for _, _, locale in TEMPLATES.values()) >= 10
 
 
 @pytest.mark.parametrize("name", DEPENDENT)

@@ -6,13 +6,15 @@ show a share without what it is a share of.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from statistics import median
 
 from sqlalchemy.orm import Session
 
+from app.core.boxes import Box
+from app.core.comparing import DOUBT, Comparison, Tally, compare
 from app.core.instants import DAY, MINUTE, SECOND, Instant, Span
 from app.store import ledgers, measures, messages, people, releases
 from app.store.measures import Days, Share
@@ -344,3 +346,47 @@ def _box_keys(box: str, arm: str, page: str) -> list[tuple[str, str, str]]:
 
 def _box(found: Mapping[str, int]) -> BoxFigures:
     return BoxFigures(found.get("impression", 0), found.get("submit", 0), found.get("confirm", 0))
+
+
+CONTROL = "control"
+"""The arm whose page views show no box."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoxTest:
+    """A test of a box since it began: confirmed subscribers of the page views that drew each arm."""
+
+    id: str
+    arms: tuple[Tally, ...]
+    comparisons: tuple[Comparison, ...]
+
+
+def box_test(world: World, box: Box) -> BoxTest | None:
+    """How the arms of a box's test do against no box, and against the first of them. None for a box without one.
+
+    Whoever confirms after a page view counts for what it drew, in whichever box she signed up: a box that only moves
+    signups from one place to another adds nobody.
+    """
+    if box.experiment is None:
+        return None
+    names = [CONTROL] * bool(box.experiment.control) + [arm.name for arm in box.experiment.arms]
+    keys = {name: f"{box.experiment.id}:{name}"[:64] for name in names}
+    with world.transaction("read") as session:
+        found = ledgers.arm_counts(session, sorted(keys.values()))
+    arms = tuple(_tally(name, keys[name], box.key, found) for name in names)
+    return BoxTest(box.experiment.id, arms, tuple(_comparisons(arms)))
+
+
+def _tally(name: str, key: str, box: str, found: Mapping[tuple[str, str, str], int]) -> Tally:
+    drawn = found.get((box, key, "draw"), 0)
+    confirmed = sum(number for (_box, arm, metric), number in found.items() if arm == key and metric == "confirm")
+    return Tally(name, drawn, min(drawn, confirmed))
+
+
+def _comparisons(arms: Sequence[Tally]) -> Iterator[Comparison]:
+    """With no box, if there is such an arm, and with the first face; all together as sure as one."""
+    faces = [arm for arm in arms if arm.name != CONTROL]
+    families = [(arms, CONTROL)] if len(faces) < len(arms) else []
+    families += [(faces, faces[0].name)] if len(faces) > 1 else []
+    for sides, against in families:
+        yield from compare(sides, against, DOUBT / len(families))

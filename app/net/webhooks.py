@@ -61,9 +61,9 @@ def post(call: Call, allowed: Sequence[str] = ()) -> tuple[int, str]:
     `allowed`: networks inside which may be called all the same, without TLS too. Nothing is redirected anywhere.
     """
     parts = urlsplit(call.url)
-    address = _address(parts, allowed)
+    address = address_of(parts, allowed)
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    wire = _Pinned(parts.hostname or "", port, address, is_secret=parts.scheme == "https")
+    wire = Pinned(parts.hostname or "", port, address, is_secret=parts.scheme == "https")
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "Parvar",
@@ -81,7 +81,7 @@ def post(call: Call, allowed: Sequence[str] = ()) -> tuple[int, str]:
         wire.close()
 
 
-class _Pinned(http.client.HTTPConnection):
+class Pinned(http.client.HTTPConnection):
     """Connects to an address that was judged already; the name is only for TLS and the Host header."""
 
     def __init__(self, host: str, port: int, address: str, *, is_secret: bool) -> None:
@@ -96,7 +96,7 @@ class _Pinned(http.client.HTTPConnection):
         )
 
 
-def _address(parts: SplitResult, allowed: Sequence[str]) -> str:
+def address_of(parts: SplitResult, allowed: Sequence[str]) -> str:
     """The one address that is called. Raises Refusal; OSError when the name is not known."""
     if parts.scheme not in ("https", "http") or not parts.hostname or parts.username:
         raise Refusal("write an https address without a user name")

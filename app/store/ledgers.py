@@ -5,7 +5,7 @@ Owns the tables that keep the web honest and the reports cheap. Every row here i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeAlias
@@ -22,6 +22,7 @@ from sqlalchemy import (
     case,
     cast,
     delete,
+    func,
     select,
     tuple_,
 )
@@ -203,6 +204,14 @@ def _bump(session: Session, model: type[Base], keys: tuple[str, ...], counts: Ma
 def _bumping(model: type[Base], keys: tuple[str, ...]) -> Rows:
     more = f'"value" = "{table_of(model).name}"."value" + excluded."value"'
     return Rows(model, (*keys, "value"), f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {more}")
+
+
+def arm_counts(session: Session, arms: Sequence[str]) -> dict[tuple[str, str, str], int]:
+    """(box, arm, metric) → number of all days, for arms of tests."""
+    row = table_of(BoxCountRow).c
+    query = select(row.box, row.arm, row.metric, func.sum(row.value)).where(row.arm.in_(arms))
+    found = session.execute(query.group_by(row.box, row.arm, row.metric))
+    return {(box, arm, metric): int(number) for box, arm, metric, number in found}
 
 
 # ── Heartbeats ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -425,3 +425,22 @@ def test_the_doctor_says_what_is_wrong_with_a_page(page: Page, stage: Stage) -> 
     page.goto("about:blank")
     page.goto(stage.box("nobody") + "#parvar-doctor")
     expect(page.get_by_text("nobody: there is no live box of this name")).to_be_visible()
+
+
+@pytest.mark.parametrize("key", ["book", "popup", "bar", "tested"])
+def test_the_dashboards_preview_shows_a_box_at_once_and_counts_and_sends_nothing(
+    page: Page, stage: Stage, key: str
+) -> None:
+    faults, asked = faults_of(page), list[str]()
+    page.on("request", lambda request: asked.append(request.method))
+    page.goto(f"{stage.engine}/dashboard/boxes/{key}/preview?in=en")
+    expect(page.get_by_label("Email address")).to_be_visible()
+    page.get_by_label("Email address").fill(ALICE)
+    if key != "book":
+        page.get_by_role("button", name="Next").click()
+    page.get_by_role("checkbox").first.check()
+    page.get_by_role("button", name="Send it" if key == "book" else "Sign up").click()
+    expect(page.get_by_role("heading", name="Almost there")).to_be_visible()
+    assert set(asked) == {"GET"}
+    assert stage.desk.people() == []
+    assert faults == []

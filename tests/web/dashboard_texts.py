@@ -22,7 +22,8 @@ TABLES = {
     "work": ("SORTS", "STATES", "WHY"),
     "publish": ("SORTS", "REFUSALS"),
     "why": ("TOPICS", "ACTS"),
-    "boxes": ("SHAPES",),
+    "boxes": ("SHAPES", "CALLS"),
+    "boxdoctor": ("WELL", "MENDING"),
     "offers": ("VERDICTS", "REASONS"),
 }
 _CALL = re.compile(r"""\b_\(\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')""")

@@ -134,6 +134,12 @@ def sources() -> dict[str, str]:
             "inline",
             'experiment: {id: faces, control: 0%, arms: {a: {share: 100%, title: "Another face"}}}',
         ),
+        (
+            "halved",
+            "inline",
+            "experiment: {id: half, control: 50%, arms: {a: {share: 50%}}}",
+        ),
+        ("blogged", "popup", 'show: [{after: 1s, pages: ["/blog/*"]}]'),
         ("controlled", "inline", "experiment: {id: none, control: 100%, arms: {a: {share: 0%}}}"),
     ):
         found[f"campaigns/boxes/{key}.yaml"] = SHAPED.format(key=key, shape=shape, rules=rules)

@@ -11,7 +11,9 @@
   const query = new URLSearchParams(location.search)
   const arms = []
   const quietly = () => {}
-  const json = (path, given) => fetch(root + path, given && { method: 'POST', headers: { 'Content-Type': 'application/json', Accept: 'application/json' }, body: JSON.stringify(given) }).then(answer => answer.json())
+  // The dashboard shows a box as it is: at once, in the arm it names, and nothing is counted, kept or sent.
+  const shown = me.dataset.parvarPreview
+  const json = (path, given) => given && shown !== undefined ? Promise.resolve({ state: 'thanks', ticket: '', who: '' }) : fetch(root + path, given && { method: 'POST', headers: { 'Content-Type': 'application/json', Accept: 'application/json' }, body: JSON.stringify(given) }).then(answer => answer.json())
 
   const start = () => {
     const places = [...d.querySelectorAll('[data-parvar]')].map(el => [el.dataset.parvar, el])
@@ -26,17 +28,18 @@
     const face = await json(`/b/${key}/face?lang=${encodeURIComponent(lang)}${friend ? '&friend=' + encodeURIComponent(friend) : ''}`)
     if (!face.key) return
     const memory = remember(face)
-    if (isHidden(face, memory)) return
+    if (shown === undefined && isHidden(face, memory)) return
     const ctx = { root, el, json, face, memory, still: () => still(el), meta: () => meta(el), count: metric => count(face, metric) }
     const test = face.test
     if (test) {
-      const arm = draw(test)
+      const arm = shown || draw(test)
       arms.push(test.id + ':' + arm)
       // Every arm is counted at the same moment, the one without a box too: what they are compared by.
       count(face, 'draw')
       if (arm === 'control') return
       Object.assign(face, test.arms.find(one => one.name === arm), { name: undefined })
     }
+    if (shown !== undefined) return show(ctx)
     if (el && el.dataset.parvarOpen !== undefined) return
     watch(face, el, () => show(ctx))
   }
@@ -54,7 +57,7 @@
     const read = () => { try { return JSON.parse(store().getItem(id)) || {} } catch { return {} } }
     return {
       ...read(),
-      put(what) { try { store().setItem(id, JSON.stringify({ ...read(), [what]: Date.now(), seen: 1 })) } catch { quietly() } },
+      put(what) { if (shown === undefined) try { store().setItem(id, JSON.stringify({ ...read(), [what]: Date.now(), seen: 1 })) } catch { quietly() } },
     }
   }
   const isHidden = (face, memory) => {
@@ -143,6 +146,7 @@
     return given
   }
   const count = (face, metric) => {
+    if (shown !== undefined) return
     const source = query.get('utm_source')
     const told = { metric, page: location.pathname, referrer: d.referrer.startsWith(location.origin + '/') ? '' : d.referrer, arms: arms.join(), ...source && { utm_source: source } }
     try { navigator.sendBeacon(`${root}/b/${face.key}/count`, JSON.stringify(told)) } catch { quietly() }

@@ -29,6 +29,7 @@ from app.world import World
 
 log = structlog.get_logger()
 
+
 @dataclass(frozen=True, slots=True)
 class Given:
     """What one letter says of its offer. `left` is None for an offer without seats."""

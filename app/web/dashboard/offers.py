@@ -85,7 +85,9 @@ def register(blueprint: Blueprint, parts: Parts) -> None:
         return render_template(
             "dashboard/offers.html",
             board=board,
-            questions=[_asked(each, figures.value.get(each.survey.key, 0) if figures.is_known else None) for each in found],
+            questions=[
+                _asked(each, figures.value.get(each.survey.key, 0) if figures.is_known else None) for each in found
+            ],
             troubles=_troubles(board),
             gives=lambda offer: gives_words(offer.gives, site, tongue()),
             ends=lambda offer: _ends(offer, zone_of("", site.timezone)),

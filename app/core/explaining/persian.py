@@ -21,7 +21,7 @@ _TOPICS = {
     Topic.WHILE: "شرط ماندن",
     Topic.STAGE: "مرحله",
     Topic.BRANCH: "شاخه",
-    Topic.PAUSE: "درنگ",
+    Topic.PAUSE: "وقفه",
     Topic.PLACE: "گام",
     Topic.PERMISSION: "اجازه",
     Topic.HOLDOUT: "گروه گواه",
@@ -32,10 +32,10 @@ _TOPICS = {
 WAKES = {
     "ordered": "سفارش دهد",
     "clicked": "کلیک کند",
-    "opened": "نامه‌ای را باز کند",
+    "opened": "ایمیلی را باز کند",
     "replied": "پاسخ دهد",
     "visited": "به سایت بیاید",
-    "event": "کاری را که کمپین می‌پرسد انجام دهد",
+    "event": "کاری را که کارزار می‌پرسد انجام دهد",
     "answered": "به پرسش پاسخ دهد",
     "confirmed": "نشانی‌اش را تأیید کند",
 }
@@ -48,7 +48,7 @@ def lines(told: Explanation, dates: Dates) -> list[str]:
     found += [f"چرا: {detail(stopper, dates)}."] if stopper else []
     found += [_check(check, dates) for check in told.checks]
     found += [_again(told, dates)] if told.checks else []
-    found += [f"کمپین {isolated(c)}: {_STATES.get(state, isolated(state))}" for c, state, _ in told.standing]
+    found += [f"کارزار {isolated(c)}: {_STATES.get(state, isolated(state))}" for c, state, _ in told.standing]
     found += list(_future(told, dates))
     if told.receipt:
         found += list(_receipt(told.receipt, dates))
@@ -65,17 +65,17 @@ _STATES = {
 
 
 def _headline(told: Explanation, dates: Dates) -> str:
-    who = f"مخاطب {isolated(told.who.name or told.who.address)}"
+    who = f"مشترک {isolated(told.who.name or told.who.address)}"
     subject, at = isolated(told.subject), dates.persian(told.at)
     match told.verdict:
         case Verdict.GOT:
-            return f"{who} نامهٔ {subject} را گرفته است: {at}."
+            return f"{who} ایمیل {subject} را گرفته است: {at}."
         case Verdict.COMES:
-            return f"{who} نامهٔ {subject} را هنوز نگرفته است؛ اگر چیزی عوض نشود {at} می‌رود."
+            return f"{who} ایمیل {subject} را هنوز نگرفته است؛ اگر چیزی عوض نشود {at} می‌رود."
         case Verdict.OPEN:
-            return f"{who} نامهٔ {subject} را نگرفته است و تنها با گذشت زمان هم نمی‌گیرد."
+            return f"{who} ایمیل {subject} را نگرفته است و تنها با گذشت زمان هم نمی‌گیرد."
         case Verdict.NEVER:
-            return f"{who} در این دور نامهٔ {subject} را نمی‌گیرد."
+            return f"{who} در این دور ایمیل {subject} را نمی‌گیرد."
         case Verdict.STANDS:
             return f"{who} در {subject} است."
         case Verdict.OVER:
@@ -142,28 +142,28 @@ def _branch(seen: _Seen, dates: Dates) -> str:
     about = _said(seen, dates) if seen.get("condition") else _key(seen, "step")
     if seen.get("branch") == seen.get("wanted"):
         return f"{about}: شاخهٔ {_key(seen, 'branch')}"
-    return f"{about}: به شاخهٔ {_key(seen, 'branch')} رفت، نامه زیر {_key(seen, 'wanted')} است"
+    return f"{about}: به شاخهٔ {_key(seen, 'branch')} رفت، ایمیل زیر {_key(seen, 'wanted')} است"
 
 
 _DETAILS: Mapping[tuple[Topic, str], _Words] = {
     (Topic.ENTERED, Code.ENTERED): lambda seen, _: (
-        f"از راه {_key(seen, 'by')}" if seen.get("by") else "با گامی از کمپینی دیگر"
+        f"از راه {_key(seen, 'by')}" if seen.get("by") else "با گامی از کارزاری دیگر"
     ),
     (Topic.ENTERED, "nothing_entered"): lambda seen, _: (
-        f"چیزی که به این کمپین وارد کند رخ نداده است ({_key(seen, 'by')})"
+        f"چیزی که به این کارزار وارد کند رخ نداده است ({_key(seen, 'by')})"
     ),
     (Topic.ENTERED, Code.ENTRY_AGAIN): _fixed("پیش‌تر اینجا بوده و هنوز اجازهٔ ورود دوباره ندارد"),
     (Topic.ENTERED, Code.ENTRY_WHERE): _fixed("شرط خود ورود برقرار نبود"),
     (Topic.ENTERED, Code.ENTRY_GOAL): _fixed("پیش از ورود به هدف رسیده بود"),
-    (Topic.ENTERED, Code.ENTRY_NO_SEQUENCE): _fixed("کمپین برای مرحلهٔ او چیزی ندارد"),
-    (Topic.ENTERED, Code.ENTRY_CLOSED): _fixed("کمپین در آن زمان کسی را نمی‌پذیرفت"),
-    (Topic.ENTERED, Code.ENTRY_NOT_ALLOWED): _fixed("اجازهٔ فرستادن نامه به او نبود"),
+    (Topic.ENTERED, Code.ENTRY_NO_SEQUENCE): _fixed("کارزار برای مرحلهٔ او چیزی ندارد"),
+    (Topic.ENTERED, Code.ENTRY_CLOSED): _fixed("کارزار در آن زمان کسی را نمی‌پذیرفت"),
+    (Topic.ENTERED, Code.ENTRY_NOT_ALLOWED): _fixed("اجازهٔ فرستادن ایمیل به او نبود"),
     (Topic.GOAL, Code.GOAL): lambda seen, d: f"به هدف رسید: {_said(seen, d)}",
     (Topic.GOAL, ""): lambda seen, d: f"هنوز نرسیده است: {_said(seen, d)}",
     (Topic.WHILE, Code.WHILE): lambda seen, d: f"دیگر برقرار نیست: {_said(seen, d)}",
     (Topic.WHILE, ""): lambda seen, d: f"برقرار است: {_said(seen, d)}",
     (Topic.STAGE, "other_sequence"): lambda seen, _: (
-        f"در نامه‌های {_key(seen, 'sequence')} است، این نامه برای {_key(seen, 'wanted')} است"
+        f"در ایمیل‌های {_key(seen, 'sequence')} است، این ایمیل برای {_key(seen, 'wanted')} است"
     ),
     (Topic.STAGE, Code.NO_SEQUENCE): lambda seen, _: f"برای مرحلهٔ {_key(seen, 'stage')} چیزی نیست",
     (Topic.STAGE, Code.HANDED_OVER): lambda seen, _: f"به {_key(seen, 'campaign')} سپرده شد",
@@ -174,28 +174,28 @@ _DETAILS: Mapping[tuple[Topic, str], _Words] = {
     (Topic.STAGE, Code.ENDED): _fixed("دور به پایان رسید"),
     (Topic.STAGE, Code.VERSION): _fixed("نسخهٔ تازه به این دور پایان داد"),
     (Topic.STAGE, Code.TOO_MANY_MOVES): _fixed("دور می‌چرخد و کنار گذاشته شد"),
-    (Topic.STAGE, ""): lambda seen, _: f"نامه‌های {_key(seen, 'sequence')}",
-    (Topic.STAGE, Code.ENTERED): lambda seen, _: f"نامه‌های {_key(seen, 'sequence')}",
-    (Topic.STAGE, Code.SEQUENCE): lambda seen, _: f"نامه‌های {_key(seen, 'sequence')}",
+    (Topic.STAGE, ""): lambda seen, _: f"ایمیل‌های {_key(seen, 'sequence')}",
+    (Topic.STAGE, Code.ENTERED): lambda seen, _: f"ایمیل‌های {_key(seen, 'sequence')}",
+    (Topic.STAGE, Code.SEQUENCE): lambda seen, _: f"ایمیل‌های {_key(seen, 'sequence')}",
     (Topic.BRANCH, "undecided"): _fixed("هنوز تصمیمی گرفته نشده است"),
     (Topic.BRANCH, ""): _branch,
     (Topic.PAUSE, Code.PAUSED_EXCLUSIVE): lambda seen, _: f"نوبت با {_key(seen, 'holder')} است",
-    (Topic.PAUSE, Code.PAUSED_CAMPAIGN): _fixed("کمپین متوقف است"),
+    (Topic.PAUSE, Code.PAUSED_CAMPAIGN): _fixed("کارزار متوقف است"),
     (Topic.PAUSE, Code.PAUSED_SITE): _fixed("همهٔ فرستادن‌ها متوقف است"),
-    (Topic.PAUSE, Code.PAUSED_PERSON): _fixed("خودش درنگ خواسته است"),
-    (Topic.PAUSE, Code.DORMANT): _fixed("نامه‌های بازاریابی تا کاری نکند می‌مانند"),
+    (Topic.PAUSE, Code.PAUSED_PERSON): _fixed("خودش وقفه خواسته است"),
+    (Topic.PAUSE, Code.DORMANT): _fixed("ایمیل‌های بازاریابی تا کاری نکند می‌مانند"),
     (Topic.PAUSE, ""): _fixed("ندارد"),
     (Topic.PLACE, Code.WAITS): lambda seen, d: f"در {_key(seen, 'step')} ایستاده است تا {_at(seen, 'until_at', d)}",
-    (Topic.PLACE, Code.RESTS): _fixed("در پایان نامه‌هاست و گوش به زنگ"),
+    (Topic.PLACE, Code.RESTS): _fixed("در پایان ایمیل‌هاست و گوش به زنگ"),
     (Topic.PLACE, Code.STREAM_DRY): _fixed("نوشتهٔ تازه‌ای برای او نمانده است"),
     (Topic.PLACE, "under_way"): _fixed("در راه است"),
     (Topic.PLACE, Code.QUEUED): lambda seen, _: f"منتظر رفتن {_key(seen, 'mail')} است",
     (Topic.PLACE, ""): _fixed("رسیده است"),
     (Topic.PERMISSION, Code.UNSUBSCRIBED): _fixed("اشتراکش را لغو کرده است"),
-    (Topic.PERMISSION, Code.SUPPRESSED): _fixed("نشانی‌اش دیگر نامه نمی‌پذیرد"),
+    (Topic.PERMISSION, Code.SUPPRESSED): _fixed("نشانی‌اش دیگر ایمیل نمی‌پذیرد"),
     (Topic.PERMISSION, Code.NOT_CONFIRMED): _fixed("نشانی‌اش را تأیید نکرده است"),
     (Topic.PERMISSION, ""): _fixed("داده شده است"),
-    (Topic.HOLDOUT, Code.GHOST): _fixed("در گروه گواه است: برایش تصمیم گرفته می‌شود، نامه نمی‌رود"),
+    (Topic.HOLDOUT, Code.GHOST): _fixed("در گروه گواه است: برایش تصمیم گرفته می‌شود، ایمیل نمی‌رود"),
     (Topic.HOLDOUT, ""): _fixed("در گروه گواه نیست"),
     (Topic.LIMIT, Code.DELAYED): _limited,
     (Topic.LIMIT, Code.DISPLACED): _limited,
@@ -204,7 +204,7 @@ _DETAILS: Mapping[tuple[Topic, str], _Words] = {
     (Topic.FRESHNESS, Code.SKIPPED_STALE): lambda seen, d: f"برای {_at(seen, 'wanted_at', d)} بود و دیگر دیر است",
     (Topic.FRESHNESS, ""): _fixed("تازه است"),
     (Topic.HAND_OVER, Code.SENT): _fixed("تحویل شد"),
-    (Topic.HAND_OVER, Code.REFUSED): _fixed("سرور نامهٔ او نپذیرفت"),
+    (Topic.HAND_OVER, Code.REFUSED): _fixed("سرور ایمیل او نپذیرفت"),
     (Topic.HAND_OVER, Code.SKIPPED): _fixed("از آن گذشتیم"),
     (Topic.HAND_OVER, Code.WITHDRAWN): lambda seen, _: f"پس گرفته شد ({_key(seen, 'because')})",
     (Topic.HAND_OVER, "on_its_way"): lambda seen, d: f"در صف برای {_at(seen, 'slot_at', d)}",
@@ -216,7 +216,7 @@ for _code in (Code.BRANCH, Code.CAME_TRUE, Code.ALREADY_TRUE, Code.LIMIT_REACHED
 
 
 def _again(told: Explanation, dates: Dates) -> str:
-    acts = "، ".join([*(WAKES[kind] for kind in told.wakes if kind in WAKES), "درنگ بخواهد"]) + " یا برود"
+    acts = "، ".join([*(WAKES[kind] for kind in told.wakes if kind in WAKES), "وقفه بخواهد"]) + " یا برود"
     if told.looks_at is None:
         return f"بازبینی: تنها هنگامی که {acts}."
     return f"بازبینی: {dates.persian(told.looks_at)}، یا همین که {acts}."
@@ -226,7 +226,7 @@ def _future(told: Explanation, dates: Dates) -> Iterator[str]:
     if told.projected:
         yield "اگر چیزی عوض نشود:"
     for mail in told.projected:
-        yield f"نامهٔ {isolated(mail.mail)}: {dates.persian(mail.at)}"
+        yield f"ایمیل {isolated(mail.mail)}: {dates.persian(mail.at)}"
 
 
 def _receipt(receipt: Receipt, dates: Dates) -> Iterator[str]:

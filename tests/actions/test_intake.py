@@ -209,6 +209,37 @@ def test_whoever_comes_while_others_are_written_is_written_with_those_who_wait(d
     assert len(groups) <= 3
 
 
+def test_one_form_sent_many_times_at_once_signs_up_once(desk_on_both: Desk) -> None:
+    desk, line = desk_on_both, Line(desk_on_both)
+    intakes = [Intake(desk.world, ROOMY) for _process in range(2)]
+    arrival, turns = line.arrival(BOB), iter(range(8))
+
+    def take_in_turns(one: Arrival) -> Outcome:
+        return intakes[next(turns) % 2].take(one)
+
+    got = together([arrival] * 8, take_in_turns)
+    assert [type(one) for one in got] == [Accepted] * 8
+    assert desk.kinds(BOB) == ["signed_up"]
+    assert desk.leaving(BOB) == ["system/confirm"]
+
+
+def test_two_processes_taking_crowds_at_once_lose_nobody(desk_on_both: Desk) -> None:
+    desk, line = desk_on_both, Line(desk_on_both)
+    intakes = [Intake(desk.world, ROOMY, most=5) for _process in range(2)]
+    names = [f"p{number % 30}@example.com" for number in range(60)]
+    turns = iter(range(60))
+
+    def take_in_turns(one: Arrival) -> Outcome:
+        return intakes[next(turns) % 2].take(one)
+
+    got = together([line.arrival(name) for name in names], take_in_turns)
+    assert [type(one) for one in got] == [Accepted] * 60
+    assert len(desk.people()) == 30
+    for name in set(names):
+        assert desk.kinds(name) == ["signed_up", "signed_up"]
+        assert desk.leaving(name) == ["system/confirm"]
+
+
 def test_nobody_is_answered_before_hers_is_durable(desk: Desk) -> None:
     line, intake = Line(desk), Intake(desk.world, ROOMY)
 

@@ -5,13 +5,14 @@ Owns the order of the regular housekeeping. Each part works in small batches, so
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import structlog
 
 from app.actions import accounts, errands
 from app.actions.leaving import purge_unconfirmed
 from app.actions.shelf import Shelf
+from app.actions.track.forgetting import forget_facts
 from app.core.instants import DAY, Span
 from app.store import bodies, ledgers, people, pictures, releases, segments
 from app.world import World
@@ -24,11 +25,12 @@ PICTURES_FOR: Span = 7 * DAY
 """A picture nobody needs is kept so long at least: what was taken back may be published again."""
 
 
-def keep_house(world: World, shelf: Shelf) -> None:
+def keep_house(world: World, shelf: Shelf, is_stopping: Callable[[], bool] = lambda: False) -> None:
     """Everything that is due about once a night; doing it more often does no harm."""
     while purge_unconfirmed(world) >= 200:
         world.rest()
     _forget(world)
+    forget_facts(world, is_stopping)
     errands.forget(world)
     accounts.seal_factors(world)
     sweep_pictures(world)

@@ -155,12 +155,13 @@ def works_of(shop: Workshop, end: Callable[[], None]) -> tuple[Work, ...]:
         Work("journal", 30, lambda: begin_anew(shop, end)),
         Work("progress", 60, lambda: tell_progress(world)),
         Work("errands", 1, lambda: do_errands(world, shelf, str(owner), shop.stopping.is_set)),
-        Work("nightly", 6 * 3600, lambda: keep_house(world, shelf)),
+        Work("nightly", 6 * 3600, lambda: keep_house(world, shelf, shop.stopping.is_set)),
     )
     if mailbox := _mailbox_or_none(world.settings.bounce_mailbox):
         works = (*works, Work("bounce_mailbox", 60, lambda: poll_mailbox(world, mailbox)))
     demo = (Work("time_machine", 0.2, lambda: walk(world, shelf)),) if world.settings.demo else ()
-    tracking = (Work(*each) for each in track.works(world, shelf, world.settings.data / "spool", owner.node))
+    spool, is_stopping = world.settings.data / "spool", shop.stopping.is_set
+    tracking = (Work(*each) for each in track.works(world, shelf, spool, owner.node, is_stopping))
     friends = (
         Work("referrals", 5, lambda: referrals.settle_due(world)),
         Work("referrals_taken_back", 60, lambda: referrals.withdraw_complaints(world, shelf)),

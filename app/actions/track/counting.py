@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.actions.track.rows import Row
 from app.core.instants import DAY, Instant
-from app.store import shopping, tracking
+from app.store import forgetting, shopping, tracking
 from app.store.ledgers import StepCount, add_counts
 from app.store.tracking import TOUCHES
 from app.world import World
@@ -77,9 +77,11 @@ class Difference:
 def prove(world: World, since_day: int, until_day: int, *, mend: bool = False) -> tuple[Difference, ...]:
     """Hold the counters of some days (numbers from 1970 UTC, the last one excluded) against the facts.
 
-    Differences are logged and returned; `mend` sets the counters to what the facts say.
+    Differences are logged and returned; `mend` sets the counters to what the facts say. Days whose facts are forgotten
+    prove nothing and are left out.
     """
     with world.transaction("write" if mend else "read") as session:
+        since_day = max(since_day, forgetting.first_whole_day(session))
         found = _differences(session, since_day, until_day)
         if mend and found:
             add_counts(session, {each.count: each.counted - each.kept for each in found})

@@ -6,7 +6,7 @@ A fact that cannot be read is logged and stepped over; it never holds up the oth
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
 import structlog
@@ -69,8 +69,10 @@ def _forget(world: World, node: str, remembered: Set[str], reader: SpoolReader) 
             events.forget_spool_segments(session, node, gone)
 
 
-def ingest_all(world: World, shelf: Shelf, reader: SpoolReader, node: str) -> int:
-    """Ingest until the spool is read to its end. Returns how many facts were new.
+def ingest_all(
+    world: World, shelf: Shelf, reader: SpoolReader, node: str, is_stopping: Callable[[], bool] = lambda: False
+) -> int:
+    """Ingest until the spool is read to its end, or somebody asks to stop. Returns how many facts were new.
 
     While it is long, first touches of mails are taken from further ahead, so that no reader waits behind a flood.
     """
@@ -79,7 +81,7 @@ def ingest_all(world: World, shelf: Shelf, reader: SpoolReader, node: str) -> in
     while True:
         done = ingest(world, shelf, reader, node)
         total += done.new
-        if not done.is_more:
+        if not done.is_more or is_stopping():
             return total
         if world.monotonic() - looked_at > AHEAD_EVERY:
             total += ingest_ahead(world, shelf, scout, node)

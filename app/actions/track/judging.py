@@ -82,12 +82,12 @@ def judge_due(world: World, shelf: Shelf, limit: int = BATCH) -> int:
         return len(due)
 
 
-def judge_all(world: World, shelf: Shelf) -> int:
-    """Judge until nothing is due at this instant."""
+def judge_all(world: World, shelf: Shelf, is_stopping: Callable[[], bool] = lambda: False) -> int:
+    """Judge until nothing is due at this instant, or somebody asks to stop."""
     total = 0
     while done := judge_due(world, shelf):
         total += done
-        if done < BATCH:
+        if done < BATCH or is_stopping():
             break
     return total
 

@@ -31,12 +31,17 @@ class TrackWork(NamedTuple):
     do: Callable[[], object]
 
 
-def works(world: World, shelf: Shelf, spool: Path, node: str) -> tuple[TrackWork, ...]:
-    """`spool` is the folder of segments of the node this process holds, `node` its lasting name."""
+def works(
+    world: World, shelf: Shelf, spool: Path, node: str, is_stopping: Callable[[], bool] = lambda: False
+) -> tuple[TrackWork, ...]:
+    """`spool` is the folder of segments of the node this process holds, `node` its lasting name.
+
+    Once `is_stopping` a backlog is left where it is after the batch under way; the next worker goes on from there.
+    """
     reader = SpoolReader(spool)
     return (
-        TrackWork("ingest", BEAT, lambda: ingest_all(world, shelf, reader, node)),
-        TrackWork("judge", BEAT / 2, lambda: judge_all(world, shelf)),
+        TrackWork("ingest", BEAT, lambda: ingest_all(world, shelf, reader, node, is_stopping)),
+        TrackWork("judge", BEAT / 2, lambda: judge_all(world, shelf, is_stopping)),
         TrackWork("merge_visitors", 1, lambda: merge_confirmed(world)),
         TrackWork("prove_counters", 86_400, lambda: _prove(world)),
     )

@@ -127,6 +127,7 @@ def _front(world: World, limits: Limits | None) -> _Front:
     from app.web.application import create_app as create_pages
     from app.web.beacon import BeaconParts, Origins
     from app.web.edge import EdgeParts
+    from app.web.hosts import PagesElsewhere, has_own_host
     from app.web.parts import Parts
 
     settings, new_id = world.settings, DrawnIds()
@@ -135,7 +136,9 @@ def _front(world: World, limits: Limits | None) -> _Front:
     spool = Spool(settings.data / "spool", world.new_id())
     shelf = Shelf(world.secret)
     magnets = (settings.data / "magnets", settings.campaigns / "magnets", EXAMPLES / "campaigns" / "magnets")
-    pages = create_pages(Parts(world, shelf, networks, spool, limits or Limits(), magnets))
+    pages: WSGIApplication = create_pages(Parts(world, shelf, networks, spool, limits or Limits(), magnets))
+    if has_own_host(settings.tracking_url, settings.base_url):
+        pages = PagesElsewhere(pages, settings.tracking_url)
     destinations = Destinations(settings.data / "links", lambda version: _targets(world, version), world.wall)
     origins = Origins(lambda: _origins(world, shelf), world.wall)
     site = _site_url(world, shelf)

@@ -85,6 +85,18 @@ def test_every_page_is_fit_for_everybody(page: Page, house: tuple[House, str], l
     assert faults == []
 
 
+def test_a_page_is_printed_dark_on_white_whatever_the_theme(page: Page, house: tuple[House, str]) -> None:
+    opened, base = house
+    page.emulate_media(color_scheme="dark", media="print")
+    for path in (opened.path_of(ALICE), "/dashboard/campaigns/welcome", "/dashboard/ladder"):
+        page.goto(f"{base}{path}?lang=fa")
+        for theme in ("", "dark"):
+            page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
+            expect(page.locator(".card").first).to_have_css("background-color", "rgb(255, 255, 255)")
+            expect(page.locator("body")).to_have_css("color", "rgb(0, 0, 0)")
+        expect(page.locator(".side")).to_be_hidden()
+
+
 @pytest.mark.parametrize("lang", ["en", "fa"])
 def test_no_page_is_wider_than_a_phone(page: Page, house: tuple[House, str], lang: str) -> None:
     opened, base = house

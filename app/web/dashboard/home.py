@@ -47,7 +47,7 @@ WANTS = {
     ),
     Want.DNS: ("The DNS record of %(name)s is missing: mailbox providers look for it.", "dashboard.delivery"),
     Want.POOL: ("Only %(n)s codes are left in the pool %(name)s.", "dashboard.work"),
-    Want.UNPUBLISHED: ("%(n)s files are not published yet.", "dashboard.publish"),
+    Want.UNPUBLISHED: ("Files not published yet: %(n)s", "dashboard.publish"),
 }
 
 

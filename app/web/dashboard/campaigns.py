@@ -25,6 +25,7 @@ from app.web.dashboard import flow
 from app.web.dashboard.flow import Line
 from app.web.dashboard.kept import Kept
 from app.web.dashboard.ladder import STRETCHES, stretch
+from app.web.dashboard.reasons import VERDICT_REASONS, VERDICTS
 from app.web.dashboard.shell import shelved
 from app.web.parts import Parts
 
@@ -106,6 +107,7 @@ class _Pages:
             after=after,
             reach=reach(told, figures),
             beside=beside(key, totals, after),
+            judged=judged(totals),
             live=sum(each.number for each in here),
             is_known=counted.is_known,
             figures=figures,
@@ -160,6 +162,29 @@ class Beside:
     def is_better(self) -> bool:
         less_is_good = self.metric in ("unsubscribed", "complained")
         return self.share is not None and (self.share <= self.benchmark) == less_is_good
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """All opens or clicks as they came, by verdict, and by its reason; the most frequent reason first."""
+
+    kind: str
+    raw: int
+    verdicts: tuple[tuple[str, int], ...]
+    reasons: tuple[tuple[str, int], ...]
+
+
+def judged(totals: Mapping[str, int]) -> list[Judged]:
+    """Clicks and opens of a campaign; a kind nobody was counted with is left out."""
+    found = []
+    for kind in ("clicked", "opened"):
+        verdicts, reasons = (
+            tuple((words[name], number) for name in words if (number := totals.get(f"{kind}:{name}", 0)))
+            for words in (VERDICTS, VERDICT_REASONS)
+        )
+        if raw := totals.get(kind, 0):
+            found.append(Judged(kind, raw, verdicts, tuple(sorted(reasons, key=lambda each: -each[1]))))
+    return found
 
 
 def beside(key: str, totals: Mapping[str, int], after: Aftermath) -> list[Beside]:

@@ -38,6 +38,15 @@ class DkimKey:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenId:
+    """An OpenID issuer that may vouch for who enters the dashboard. `issuer` is kept to the letter, slash and all."""
+
+    issuer: str
+    client_id: str
+    client_secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What an installation is told from outside. Paths are absolute; URLs have no slash at the end."""
 
@@ -81,6 +90,7 @@ class Settings:
     alarm_secret: str = field(default="", repr=False)
     webhook_networks: tuple[str, ...] = ()
     """Networks inside our own that webhooks may call."""
+    openid: OpenId | None = None
     demo: bool = False
     log_format: str = "console"
 
@@ -125,6 +135,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         alarm_webhook=reader.take("ALARM_WEBHOOK", "", lambda text: _call(text) if text else ""),
         alarm_secret=reader.take("ALARM_SECRET", "", lambda text: _secret(text) if text else ""),
         webhook_networks=reader.take("WEBHOOK_NETWORKS", "", _networks),
+        openid=_openid(reader),
         demo=reader.take("DEMO", "0", _one_of("0", "1")) == "1",
         log_format=reader.take("LOG_FORMAT", "console", _one_of("console", "json")),
     )
@@ -159,6 +170,43 @@ class _Reader:
 
 _HARMLESS = {"DATABASE_URL": "sqlite:///parvar.db", "SECRET": "0123456789abcdefghijklmnopqrstuvwxyz"}
 """Values that let reading go on after a fault; they never leave this module, for the fault is raised."""
+
+
+def _openid(reader: _Reader) -> OpenId | None:
+    """All three or none."""
+    issuer = reader.take("OIDC_ISSUER", "", lambda text: _issuer(text) if text else "")
+    given = {"OIDC_ISSUER": issuer, **{name: reader.take(name, "", str) for name in _OIDC_CLIENT}}
+    missing = [name for name, text in given.items() if not text]
+    if len(missing) == len(given):
+        return None
+    for name in missing:
+        reader.fault(name, "is missing; PARVAR_OIDC_ISSUER, _CLIENT_ID and _CLIENT_SECRET go together")
+    return OpenId(*given.values())
+
+
+_OIDC_CLIENT = ("OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
+
+
+def _issuer(text: str) -> str:
+    parts = urlsplit(text)
+    if not is_guarded(text) or parts.query or parts.fragment:
+        raise ValueError(f"{text!r} is not an https address such as https://login.example.com")
+    return text
+
+
+def is_guarded(url: str) -> bool:
+    """Whether what is sent there cannot be read on the way: https, or plain http to this very machine."""
+    parts = urlsplit(url)
+    if not parts.hostname or parts.username:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _database(text: str) -> str:

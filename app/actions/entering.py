@@ -46,6 +46,12 @@ class Refusal(StrEnum):
     CODE = "code"
     """The password is right, a code is needed or is not right."""
     TOO_MANY = "too_many"
+    SILENT = "silent"
+    """The issuer does not answer, or nothing that can be read."""
+    BROKEN = "broken"
+    """What the issuer sent back does not belong to what was asked."""
+    STRANGER = "stranger"
+    """The issuer vouches, but no account here has the address, or the address is not verified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +119,38 @@ def log_in(world: World, attempt: Attempt) -> Entered | Refusal:
         return entered
 
 
+def enter_vouched(world: World, attempt: Attempt) -> Entered | Refusal:
+    """Open a session for an address an issuer has verified: no password, no second factor, the same limit of tries.
+
+    The session does not count as one whose password was just given: what is dangerous still asks for it.
+    """
+    key, openid = key_of(attempt.address)[:320], world.settings.openid
+    with world.transaction("write") as session:
+        if not _may_try_address(session, key, world.wall()):
+            return Refusal.TOO_MANY
+        row = accounts.account_by_key(session, key)
+        if row is None or row.disabled_at is not None or openid is None:
+            return Refusal.STRANGER
+        entered = _open(world, session, row, attempt, is_proved=False)
+        accounts.note(session, Deed(world.wall(), row.address, "sign_on", detail=openid.issuer, account_id=row.id))
+        accounts.forget_expired(session, world.wall())
+        return entered
+
+
 def _may_try(session: Session, key: str, network: str, wall: Instant) -> bool:
     """Both buckets are asked, so that neither tells about the other."""
-    address = take_token(session, "login", blake2b(key.encode(), digest_size=16).hexdigest(), PER_ADDRESS, wall)
-    place = take_token(session, "login-net", network or "unknown", PER_NETWORK, wall)
+    address = _may_try_address(session, key, wall)
+    place = may_try_from(session, network, wall)
     return address and place
+
+
+def _may_try_address(session: Session, key: str, wall: Instant) -> bool:
+    return take_token(session, "login", blake2b(key.encode(), digest_size=16).hexdigest(), PER_ADDRESS, wall)
+
+
+def may_try_from(session: Session, network: str, wall: Instant) -> bool:
+    """Takes one try of a network."""
+    return take_token(session, "login-net", network or "unknown", PER_NETWORK, wall)
 
 
 def _is_password(row: AccountRow | None, password: str) -> bool:
@@ -170,9 +203,10 @@ def recovery_digest(account_id: int, code: str) -> bytes:
     return blake2b(f"{account_id}:{code.casefold()}".encode(), digest_size=32, person=b"parvar recovery").digest()
 
 
-def _open(world: World, session: Session, row: AccountRow, attempt: Attempt) -> Entered:
+def _open(world: World, session: Session, row: AccountRow, attempt: Attempt, *, is_proved: bool = True) -> Entered:
     token, wall = new_token(world), world.wall()
-    opened = NewSession(digest_of(token), row.id, wall, wall + SESSION_FOR, attempt.agent, attempt.network[:16])
+    until, place = wall + SESSION_FOR, attempt.network[:16]
+    opened = NewSession(digest_of(token), row.id, wall, until, attempt.agent, place, is_proved)
     accounts.open_session(session, opened)
     return Entered(token, row.id)
 

@@ -164,6 +164,8 @@ class NewSession:
     expires_at: Instant
     agent: str = ""
     network: str = ""
+    is_proved: bool = True
+    """Whether a password was given for it just now."""
 
 
 def open_session(session: Session, new: NewSession) -> None:
@@ -173,7 +175,7 @@ def open_session(session: Session, new: NewSession) -> None:
             account_id=new.account_id,
             created_at=new.at,
             seen_at=new.at,
-            proved_at=new.at,
+            proved_at=new.at if new.is_proved else 0,
             expires_at=new.expires_at,
             agent=clean(new.agent)[:200],
             network=new.network[:64],

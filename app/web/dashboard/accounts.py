@@ -86,6 +86,7 @@ def _address(parts: Parts, token: str) -> str:
 
 DEEDS = {
     "log_in": "Logged in",
+    "sign_on": "Logged in through the organisation",
     "log_out": "Logged out",
     "setup_link": "Made a set-up link",
     "invite": "Invited somebody",

@@ -9,13 +9,14 @@ import base64
 from io import BytesIO
 
 import segno
-from flask import Blueprint, Response, abort, g, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.actions import accounts, entering
+from app.actions import accounts, entering, signon
 from app.actions.accounts import Link, RefusedError, Wish
 from app.actions.entering import SESSION_FOR, Attempt, Entered, Refusal
-from app.core.instants import SECOND
+from app.actions.signon import BEGUN_FOR, Answer, Begun
+from app.core.instants import SECOND, Span
 from app.store import accounts as store
 from app.web.dashboard.shell import SESSION_COOKIE, back, notify, visitor
 from app.web.dashboard.wording import say
@@ -27,6 +28,8 @@ def register(blueprint: Blueprint, parts: Parts) -> None:
     if parts.world.settings.demo:
         return
     _Door(parts).register(blueprint)
+    if parts.world.settings.openid is not None:
+        _Issuer(parts).register(blueprint)
     _Own(parts).register(blueprint)
 
 
@@ -34,7 +37,12 @@ REFUSALS = {
     Refusal.WRONG: "Address or password are not right.",
     Refusal.CODE: "Now the code of your second factor, please.",
     Refusal.TOO_MANY: "Too many tries. Please wait a few minutes.",
+    Refusal.SILENT: "The sign-in of your organisation does not answer. The password still works.",
+    Refusal.BROKEN: "This sign-in does not belong to what was begun here. Please begin again.",
+    Refusal.STRANGER: "There is no account here for the address your organisation vouches for.",
 }
+_STATUS = {Refusal.TOO_MANY: 429, Refusal.SILENT: 502}
+SIGN_ON_COOKIE = "parvar_signon"
 
 
 class _Door:
@@ -54,12 +62,8 @@ class _Door:
             return back(url_for("dashboard.home"))
         return self._door()
 
-    def _door(self, refusal: Refusal | None = None, code: int = 200) -> ResponseReturnValue:
-        is_first = not accounts.listed(self.parts.world)
-        words = say(REFUSALS[refusal]) if refusal else ""
-        wanted = request.values.get("next", "")
-        page = "dashboard/login.html"
-        return render_template(page, refusal=refusal, words=words, wanted=wanted, is_first=is_first), code
+    def _door(self, refusal: Refusal | None = None) -> ResponseReturnValue:
+        return _door_page(self.parts, refusal)
 
     def enter(self) -> ResponseReturnValue:
         form = request.form
@@ -67,13 +71,8 @@ class _Door:
         attempt = Attempt(address, password, code, network(self.parts), request.headers.get("User-Agent", "")[:200])
         answer = entering.log_in(self.parts.world, attempt)
         if not isinstance(answer, Entered):
-            return self._door(answer, 429 if answer is Refusal.TOO_MANY else 403)
-        response = back(url_for("dashboard.home"))
-        assert isinstance(response, Response)
-        is_secure = self.parts.base_url.startswith("https:")
-        age = SESSION_FOR // SECOND
-        response.set_cookie(SESSION_COOKIE, answer.token, max_age=age, httponly=True, samesite="Lax", secure=is_secure)
-        return response
+            return self._door(answer)
+        return _with_cookie(self.parts, back(url_for("dashboard.home")), (SESSION_COOKIE, answer.token, SESSION_FOR))
 
     def setup(self, token: str) -> ResponseReturnValue:
         link = accounts.read_link(self.parts.world, token)
@@ -99,6 +98,61 @@ class _Door:
 
     def _used(self) -> ResponseReturnValue:
         return render_template("dashboard/setup.html", token="", link=None, words="", shortest=0), 410
+
+
+def _door_page(parts: Parts, refusal: Refusal | None = None) -> tuple[str, int]:
+    shown = {
+        "refusal": refusal,
+        "words": say(REFUSALS[refusal]) if refusal else "",
+        "wanted": request.values.get("next", ""),
+        "is_first": not accounts.listed(parts.world),
+        "has_issuer": parts.world.settings.openid is not None,
+    }
+    return render_template("dashboard/login.html", **shown), _STATUS.get(refusal, 403) if refusal else 200
+
+
+def _with_cookie(parts: Parts, answer: ResponseReturnValue, cookie: tuple[str, str, Span]) -> Response:
+    """An answer that sets a cookie: its name, its value, how long it lasts."""
+    assert isinstance(answer, Response)
+    name, value, span = cookie
+    is_secure = parts.base_url.startswith("https:")
+    answer.set_cookie(name, value, max_age=span // SECOND, httponly=True, samesite="Lax", secure=is_secure)
+    return answer
+
+
+class _Issuer:
+    """Signing on through an OpenID issuer: there with a link, back with a code."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+
+    def register(self, blueprint: Blueprint) -> None:
+        blueprint.add_url_rule("/login/issuer", "sign_on", self.sign_on)
+        blueprint.add_url_rule("/login/back", "signed_on", self.signed_on)
+
+    def sign_on(self) -> ResponseReturnValue:
+        wanted = request.args.get("next", "")
+        begun = signon.begin(self.parts.world, self._redirect(), wanted[:1_000], network(self.parts))
+        if not isinstance(begun, Begun):
+            return _door_page(self.parts, begun)
+        return _with_cookie(self.parts, redirect(begun.address, 303), (SIGN_ON_COOKIE, begun.kept, BEGUN_FOR))
+
+    def signed_on(self) -> ResponseReturnValue:
+        asked, agent = request.args.to_dict(), request.headers.get("User-Agent", "")[:200]
+        kept = request.cookies.get(SIGN_ON_COOKIE, "")
+        answer = Answer(asked, kept, self._redirect(), network(self.parts), agent)
+        found = signon.finish(self.parts.world, answer)
+        if isinstance(found, Refusal):
+            response = make_response(_door_page(self.parts, found))
+        else:
+            home = back(url_for("dashboard.home"), found.wanted)
+            response = _with_cookie(self.parts, home, (SESSION_COOKIE, found.token, SESSION_FOR))
+        response.delete_cookie(SIGN_ON_COOKIE)
+        return response
+
+    def _redirect(self) -> str:
+        """The address that is registered with the issuer."""
+        return f"{self.parts.base_url}/dashboard/login/back"
 
 
 class _Own:

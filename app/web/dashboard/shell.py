@@ -59,7 +59,7 @@ def _prepare(parts: Parts) -> ResponseReturnValue | None:
     return None if g.visitor is not None or is_open else _to_the_door()
 
 
-OPEN = frozenset({"door", "enter", "setup", "set_up", "look"})
+OPEN = frozenset({"door", "enter", "setup", "set_up", "look", "sign_on", "signed_on"})
 """Endpoints that need no login."""
 
 
@@ -345,9 +345,9 @@ def with_query(**changes: str | int | None) -> str:
     return url_for(request.endpoint or "", **{**(request.view_args or {}), **merged})
 
 
-def back(default: str) -> ResponseReturnValue:
-    """After a change: back to the page it was asked from, if that is one of ours."""
-    wanted = request.form.get("next", "")
+def back(default: str, wanted: str | None = None) -> ResponseReturnValue:
+    """After a change: back to the page it was asked from (or `wanted`), if that is one of ours."""
+    wanted = request.form.get("next", "") if wanted is None else wanted
     is_ours = wanted.startswith("/") and not wanted.startswith("//") and "\\" not in wanted
     return redirect(wanted if is_ours else default, 303)
 

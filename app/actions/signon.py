@@ -9,6 +9,7 @@ import base64
 import binascii
 import hmac
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
@@ -194,17 +195,30 @@ def claims_of(token: str) -> Mapping[str, object]:
 
 def _believe(claims: Mapping[str, object], client: OpenId, nonce: str, wall: Instant) -> None:
     """Section 3.1.3.7, items 2 to 5, 9 and 11: issuer, audience, party, end, nonce. Other audiences are not trusted."""
-    audience, expires = claims.get("aud"), claims.get("exp")
+    audience = claims.get("aud")
     if claims.get("iss") != client.issuer:
         raise _UnbelievedError("the ID token is another issuer's")
     if audience not in (client.client_id, [client.client_id]):
         raise _UnbelievedError("the ID token is for somebody else")
     if claims.get("azp", client.client_id) != client.client_id:
         raise _UnbelievedError("the ID token was asked for by somebody else")
-    if isinstance(expires, bool) or not isinstance(expires, int | float) or expires * SECOND + LEEWAY <= wall:
+    if _end_of(claims) * SECOND + LEEWAY <= wall:
         raise _UnbelievedError("the ID token has run out")
     if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), nonce.encode()):
         raise _UnbelievedError("the nonce is another one")
+
+
+def _end_of(claims: Mapping[str, object]) -> int:
+    """Seconds since 1970; 0, long ago, for what is no number: JSON as Python reads it knows NaN and Infinity."""
+    match claims.get("exp"):
+        case bool():
+            return 0
+        case int(end):
+            return end
+        case float(end) if math.isfinite(end):
+            return int(end)
+        case _:
+            return 0
 
 
 def _address_of(claims: Mapping[str, object]) -> str:

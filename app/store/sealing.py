@@ -6,7 +6,6 @@ Owns the form of a sealed text (AES-256-GCM, NIST SP 800-38D). Must not know wha
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
 MARK = "sealed1:"
 NONCE = 12
 """Bytes; random, never twice under one key."""
+TAG = 16
+"""Bytes of the proof behind the text."""
 
 
 class BrokenSealError(ValueError):
@@ -37,8 +38,10 @@ def unseal(kept: str, secrets: Sequence[str], about: str) -> str:
 
     try:
         raw = base64.b64decode(kept.removeprefix(MARK), validate=True)
-    except binascii.Error as fault:
+    except ValueError as fault:  # not base64, or not even ASCII
         raise BrokenSealError("not a sealed text") from fault
+    if len(raw) < NONCE + TAG:
+        raise BrokenSealError("too short for a sealed text")
     for secret in secrets:
         try:
             return _cipher(secret).decrypt(raw[:NONCE], raw[NONCE:], about.encode()).decode()

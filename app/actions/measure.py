@@ -254,11 +254,16 @@ def _cohorts(found: Mapping[tuple[int, str], int], ladder: tuple[str, ...], now:
 
 @dataclass(frozen=True, slots=True)
 class StepFigures:
-    """What came of one mail of a campaign. Opens are an estimate: pictures are loaded by machines too."""
+    """What came of one mail of a campaign: people who opened and clicked, and beside them all touches as they came.
+
+    Opens are an estimate: pictures are loaded by machines too.
+    """
 
     sent: int = 0
     opens: int = 0
     clicks: int = 0
+    all_opens: int = 0
+    all_clicks: int = 0
     skipped: int = 0
     refused: int = 0
     left: int = 0
@@ -272,6 +277,8 @@ _METRICS = {
     "sent": "sent",
     "opened:people": "opens",
     "clicked:people": "clicks",
+    "opened": "all_opens",
+    "clicked": "all_clicks",
     "skipped": "skipped",
     "skipped_limit": "skipped",
     "skipped_stale": "skipped",
@@ -296,7 +303,7 @@ def step_figures(world: World, campaign: str, number: int) -> tuple[dict[str, St
     return {step: StepFigures(**figures) for step, figures in steps.items()}, totals
 
 
-CAMPAIGN_METRICS = ("entered", "sent", "clicked:people", "opened:people", "goal")
+CAMPAIGN_METRICS = ("entered", "sent", "clicked", "clicked:people", "opened:people", "goal")
 
 
 def campaign_figures(world: World, number: int) -> dict[tuple[str, str], int]:

@@ -47,3 +47,22 @@ def test_a_campaign_shows_all_its_clicks_beside_the_peoples(house: House, clock:
     said = re.sub(r"<[^>]+>", "", page)
     assert wanted in said
     assert wanted not in re.sub(r"<[^>]+>", "", before)
+
+
+def test_every_share_of_a_mail_and_in_the_list_stands_beside_all_touches(house: House, clock: Clock) -> None:
+    pages = ("/dashboard/campaigns", "/dashboard/campaigns/welcome")
+    assert not any("(11 all)" in plain(house, path) for path in pages)
+    with house.desk.world.transaction("write") as session:
+        kept = {"sent": 20, "opened": 13, "opened:people": 5, "clicked": 11, "clicked:people": 4}
+        add_counts(
+            session,
+            {(clock() // DAY, "welcome", "book/deliver", "", metric): number for metric, number in kept.items()},
+        )
+    listed, shown = (plain(house, path) for path in pages)
+    assert "20% (11 all)" in listed
+    assert "25% opened (estimate) (13 all)" in shown
+    assert "20% clicked (11 all)" in shown
+
+
+def plain(house: House, path: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", "", house.read(path, "en")).split())

@@ -7,10 +7,11 @@ a message, choose keys or publish records.
 from __future__ import annotations
 
 import re
-from base64 import b64encode
+from binascii import b2a_base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,6 @@ SIGNED = (
     "content-type", "content-transfer-encoding", "list-id", "list-unsubscribe", "list-unsubscribe-post", "feedback-id",
     "auto-submitted",
 )  # fmt: skip
-_FOLD = re.compile(rb"\r\n(?![ \t])")
 _RUN = re.compile(rb"\t[ \t]*| [ \t]+")
 _SELECTOR = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*", re.IGNORECASE)
 LEAST_BITS = 1024
@@ -87,7 +87,7 @@ def _rsa(key: RSAPrivateKey, domain: str, selector: str) -> Signer:
         raise KeyFault(f"an RSA key of {key.key_size} bits is refused by receivers; use 2048")
     public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     padding, digest = PKCS1v15(), SHA256()
-    record = f"v=DKIM1; k=rsa; p={b64encode(public).decode()}"
+    record = f"v=DKIM1; k=rsa; p={_base64(public).decode()}"
     return Signer(domain, selector, Algorithm.RSA, lambda data: key.sign(data, padding, digest), record)
 
 
@@ -95,52 +95,54 @@ def _ed25519(key: Ed25519PrivateKey, domain: str, selector: str) -> Signer:
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    record = f"v=DKIM1; k=ed25519; p={b64encode(public).decode()}"
+    record = f"v=DKIM1; k=ed25519; p={_base64(public).decode()}"
     # RFC 8463 section 3: the hash of the headers is what is signed
     return Signer(domain, selector, Algorithm.ED25519, lambda data: key.sign(sha256(data).digest()), record)
 
 
-def sign(message: bytes, signers: Sequence[Signer], at: Instant) -> bytes:
-    """The message with one DKIM-Signature field per signer in front. Lines must end with CRLF, as ours do."""
-    head, _, body = message.partition(b"\r\n\r\n")
-    body_hash = b64encode(sha256(_body(body)).digest())
-    names, headers = _chosen(head + b"\r\n")
-    return b"".join(_signature(signer, names, headers, (body_hash, at // SECOND)) for signer in signers) + message
+def sign(message: bytes, signers: Sequence[Signer], at: Instant, *, is_relaxed: bool = False) -> bytes:
+    """The message with one DKIM-Signature field per signer in front. Lines must end with CRLF, as ours do.
+
+    `is_relaxed`: no line of the body holds a tab, two blanks in a row or a blank at its end, so that they need not be
+    looked through. All that app.mail.message makes is so.
+    """
+    end = message.find(b"\r\n\r\n")
+    head, start = (message, len(message)) if end < 0 else (message[:end], end + 4)
+    plan, canonical = _chosen(head)
+    body_hash = _base64(_body_hash(message, start, is_relaxed))
+    second = b"%d" % (at // SECOND)
+    made = [_signature(signer, plan, canonical, (body_hash, second)) for signer in signers]
+    return b"".join([*made, message])
 
 
-def _signature(signer: Signer, names: bytes, headers: bytes, facts: tuple[bytes, int]) -> bytes:
+# ── Signatures ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _signature(signer: Signer, plan: _Plan, headers: bytes, facts: tuple[bytes, bytes]) -> bytes:
     body_hash, second = facts
-    field_start = (
-        f"v=1; a={signer.algorithm}; c=relaxed/relaxed; d={signer.domain};\r\n".encode()
-        + f" s={signer.selector}; t={second};\r\n h=".encode()
-        + names
-        + b";\r\n bh="
-        + body_hash
-        + b";\r\n b="
-    )
-    canonical = headers + b"dkim-signature:" + _value(field_start)
-    signed = b64encode(signer._sign(canonical))
-    lines = b"\r\n ".join(signed[at : at + 72] for at in range(0, len(signed), 72))
-    return b"DKIM-Signature: " + field_start + lines + b"\r\n"
+    written, canonical = _frame(signer.domain, signer.selector, signer.algorithm, plan.names)
+    # RFC 6376 section 3.7: the field itself comes last, without its signature and without a CRLF
+    signed = signer._sign(headers + canonical % (second, body_hash))
+    return written % (second, body_hash, _in_lines(_base64(signed)))
 
 
-def _chosen(head: bytes) -> tuple[bytes, bytes]:
-    """The `h=` list, folded, and the canonical form of what it names (RFC 6376 sections 3.4.2 and 5.4.2)."""
-    found: dict[str, list[bytes]] = {}
-    for line in _FOLD.split(head):
-        name, _, value = line.partition(b":")
-        found.setdefault(name.strip().decode("ascii", "replace").lower(), []).append(value)
-    names: list[str] = []
-    canonical: list[bytes] = []
-    for name in SIGNED:
-        values = found.get(name, [])
-        # the last occurrence is signed first
-        canonical.extend(name.encode() + b":" + _value(value) + b"\r\n" for value in reversed(values))
-        names.extend([name] * (len(values) + 1))
-    return _folded(names), b"".join(canonical)
+@lru_cache(maxsize=64)
+def _frame(domain: str, selector: str, algorithm: Algorithm, names: tuple[str, ...]) -> tuple[bytes, bytes]:
+    """The field as it is written and as it is signed, with gaps for the second, the hash and the signature."""
+    start = f"v=1; a={algorithm}; c=relaxed/relaxed; d={domain};\r\n s={selector}; t=%b;\r\n h=".encode()
+    start += _folded(names) + b";\r\n bh=%b;\r\n b="
+    return b"DKIM-Signature: " + start + b"%b\r\n", b"dkim-signature:" + _value(start)
 
 
-def _folded(names: list[str]) -> bytes:
+def _base64(data: bytes) -> bytes:
+    return b2a_base64(data, newline=False)
+
+
+def _in_lines(signed: bytes) -> bytes:
+    return b"\r\n ".join([signed[at : at + 72] for at in range(0, len(signed), 72)])
+
+
+def _folded(names: Sequence[str]) -> bytes:
     lines, line = [], ""
     for name in names:
         if len(line) + len(name) > 68:
@@ -150,13 +152,67 @@ def _folded(names: list[str]) -> bytes:
     return "\r\n ".join([*lines, line.rstrip(":")]).encode()
 
 
+# ── Headers (RFC 6376 sections 3.4.2 and 5.4.2) ──────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is signed of fields that stand in one order: the `h=` list, and where its fields stand."""
+
+    names: tuple[str, ...]
+    places: tuple[int, ...]
+
+
+def _chosen(head: bytes) -> tuple[_Plan, bytes]:
+    """Which fields are signed, and their canonical form."""
+    head = head.replace(b"\r\n ", b" ")
+    if b"\t" in head:
+        head = head.replace(b"\r\n\t", b" ")
+    fields = [_field(line) for line in head.split(b"\r\n")]
+    plan = _plan(tuple([name for name, _ in fields]))
+    return plan, b"".join([fields[place][1] for place in plan.places])
+
+
+@lru_cache(maxsize=512)
+def _field(line: bytes) -> tuple[str, bytes]:
+    """Name and canonical form of an unfolded field. Most are the same in each mail of a site."""
+    name, _, value = line.partition(b":")
+    key = name.strip().decode("ascii", "replace").lower()
+    return key, key.encode() + b":" + _value(value) + b"\r\n"
+
+
+@lru_cache(maxsize=64)
+def _plan(found: tuple[str, ...]) -> _Plan:
+    names: list[str] = []
+    places: list[int] = []
+    for name in SIGNED:
+        # the last occurrence is signed first
+        of_it = [place for place in range(len(found) - 1, -1, -1) if found[place] == name]
+        places.extend(of_it)
+        names.extend([name] * (len(of_it) + 1))
+    return _Plan(tuple(names), tuple(places))
+
+
 def _value(value: bytes) -> bytes:
-    """Relaxed canonicalisation of a field's value (RFC 6376 section 3.4.2)."""
-    return _RUN.sub(b" ", value.replace(b"\r\n", b"")).strip(b" \t")
+    """Relaxed canonicalisation of a field's value."""
+    value = value.replace(b"\r\n", b"")
+    if b"  " in value or b"\t" in value:
+        value = _RUN.sub(b" ", value)
+    return value.strip(b" ")
+
+
+# ── Body (RFC 6376 section 3.4.4) ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _body_hash(message: bytes, start: int, is_relaxed: bool) -> bytes:
+    """SHA-256 of the relaxed body, which begins at `start`; it is not copied when it is its own relaxed form."""
+    if is_relaxed and message.endswith(b"\r\n") and not message.endswith(b"\r\n\r\n"):
+        return sha256(memoryview(message)[start:]).digest()
+    return sha256(_body(message[start:])).digest()
 
 
 def _body(body: bytes) -> bytes:
-    """Relaxed canonicalisation of a body (RFC 6376 section 3.4.4)."""
+    """Relaxed canonicalisation of a body."""
     if b"  " in body or b"\t" in body:
         body = _RUN.sub(b" ", body)
     if b" \r\n" in body:

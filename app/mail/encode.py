@@ -1,6 +1,7 @@
 """Texts to bytes a mail may carry: quoted-printable, base64 and encoded words.
 
-Owns the transfer encodings (RFC 2045 section 6, RFC 2047). It must not know headers or templates.
+Owns the transfer encodings (RFC 2045 section 6, RFC 2047). It must not know headers or templates. No line it makes
+holds a tab, two blanks in a row or a blank at its end: a body is its own relaxed form (RFC 6376 section 3.4.4).
 """
 
 from __future__ import annotations
@@ -30,19 +31,25 @@ def quoted_piece(text: str) -> bytes:
         and text.isascii()
         and text.isprintable()
         and "=" not in text
+        and "  " not in text
         and text[-1:] != " "
         and text[:1] not in {"", "."}
     ):
         return text.encode("ascii") + _SOFT
     if not text:
         return b""
-    if len(text) < _FEW_LINES and text.isascii() and text.isprintable() and "=" not in text and "." not in text[::72]:
+    if (
+        len(text) < _FEW_LINES
+        and text.isascii()
+        and text.isprintable()
+        and "=" not in text
+        and "  " not in text
+        and "." not in text[::72]
+    ):
         return b"".join([text[at : at + 72].encode("ascii") + _SOFT for at in range(0, len(text), 72)])
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    encoded = _undotted(
-        b2a_qp(text.encode("utf-8", "replace"), istext=True).replace(b"\r\n", b"\n").replace(b"\n", CRLF)
-    )
+    encoded = _undotted(_quoted(text.encode("utf-8", "replace")).replace(b"\r\n", b"\n").replace(b"\n", CRLF))
     if text[-1] == "\n":
         return encoded
     if len(encoded) - encoded.rfind(b"\n") - 1 > 75:  # no room for the mark of the soft break
@@ -54,6 +61,20 @@ def quoted_piece(text: str) -> bytes:
 _quoted_word = lru_cache(maxsize=4096)(quoted_piece)
 """Names and words of the site repeat, within a mail and from mail to mail."""
 _WORD = 32
+
+
+def _quoted(text: bytes) -> bytes:
+    """Quoted-printable in which every second blank of a run, and every tab, is written as its code."""
+    if b"  " not in text and b"\t" not in text:
+        return b2a_qp(text, istext=True)
+    if _BLANK in text or _TAB in text:
+        return b2a_qp(text, quotetabs=True, istext=True)
+    marked = text.replace(b"  ", b" " + _BLANK).replace(b"\t", _TAB)
+    return b2a_qp(marked, istext=True).replace(b"=01", b"=20").replace(b"=02", b"=09")
+
+
+_BLANK, _TAB = b"\1", b"\2"
+"""Stand-ins that are written with three characters too, so that lines break where there is room."""
 
 
 def _undotted(encoded: bytes) -> bytes:

@@ -150,7 +150,7 @@ def feedback_id(parts: tuple[str, str, str, str]) -> str:
 def filename(name: str) -> str:
     """The `filename` parameter of a part: plain, or in the pieces of RFC 2231 section 4.1."""
     shown = clean_line(name).strip().replace("/", "-").replace("\\", "-") or "file"
-    if shown.isascii() and '"' not in shown and len(shown) < 60:
+    if shown.isascii() and shown.isprintable() and '"' not in shown and "  " not in shown and len(shown) < 60:
         return f'filename="{shown}"'
     encoded = [quote(character, safe="") for character in shown]
     lines, line = [], "utf-8''"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from hashlib import sha256
 
 import dkim
 import pytest
@@ -12,10 +13,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from dkim import select_headers
+from dkim.canonicalization import Relaxed
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.mail.dkim import KeyFault, Signer, read_signer, sign
+from app.mail.compiled import Attachment
+from app.mail.dkim import SIGNED, KeyFault, Signer, _body_hash, _chosen, read_signer, sign
+from app.mail.lint import as_attachment
 from app.mail.message import render
 from tests.mail.mailing import NOON, alice, compiled, context
 
@@ -108,6 +113,67 @@ def test_any_spacing_is_canonicalised_as_dkimpy_does(body: str, subject: str) ->
         + "\r\n".join([*lines, ""]).encode()
     )
     assert is_verified(sign(message, [ED25519], NOON), ED25519) == [True]
+
+
+FIELD = st.tuples(
+    st.sampled_from(["From", "FROM ", "Subject", "subject", "Reply-To", "List-ID", "X-Other", "MIME-Version\t"]),
+    st.lists(st.text(st.sampled_from("ab: \t;%"), max_size=12), min_size=1, max_size=3),
+)
+
+
+@given(fields=st.lists(FIELD, max_size=8))
+def test_any_headers_are_canonicalised_as_dkimpy_does(fields: list[tuple[str, list[str]]]) -> None:
+    lines = [f"{name}:" + "\r\n\t".join(f"{line}." for line in value) for name, value in fields]
+    message = "\r\n".join(["From: a@example.com", *lines, "", "body", ""]).encode()
+    names, canonical = _chosen(message[: message.index(b"\r\n\r\n")])
+    left = [(name.encode(), value.encode()) for name, _, value in (line.partition(":") for line in lines)]
+    left.insert(0, (b"From", b" a@example.com"))
+    signed = select_headers(Relaxed.canonicalize_headers(left), [name.encode() for name in names.names])
+    assert canonical == b"".join(name + b":" + value for name, value in signed)
+    assert set(SIGNED) == set(names.names)
+
+
+LINES = st.lists(st.text(st.sampled_from("ab =.\t"), max_size=20), max_size=6)
+
+
+@given(lines=LINES)
+def test_any_body_is_hashed_as_dkimpy_does(lines: list[str]) -> None:
+    body = "".join(f"{line}\r\n" for line in lines).encode()
+    assert _body_hash(b"A: b\r\n\r\n" + body, 8, False) == sha256(Relaxed.canonicalize_body(body)).digest()
+
+
+@given(lines=LINES)
+def test_a_body_that_need_not_be_looked_through_has_the_same_hash(lines: list[str]) -> None:
+    body = "".join(f"{' '.join(line.split())}\r\n" for line in lines).encode()
+    assert _body_hash(b"A: b\r\n\r\n" + body, 8, True) == sha256(Relaxed.canonicalize_body(body)).digest()
+
+
+WORDS = st.text(st.sampled_from("ab.=  \t\n<>&ب\u200c\1"), max_size=40)
+FILES = st.builds(as_attachment, st.text(st.sampled_from('a b\t"ب.'), max_size=9).map("a{}.ics".format), st.binary())
+
+
+@given(name=WORDS, other=WORDS, locale=st.sampled_from(["en", "fa"]), files=st.lists(FILES, max_size=2))
+def test_nothing_we_write_has_to_be_looked_through(name: str, other: str, locale: str, files: list[Attachment]) -> None:
+    mail = compiled("a  b\tc {{ subscriber.first_name }}  \n{{ subscriber.note }}\n\n    code  block\n", locale)
+    data = render(mail, alice(locale, first_name=name, note=other), context(locale, attachments=tuple(files))).data
+    assert sign(data, [ED25519], NOON, is_relaxed=True) == sign(data, [ED25519], NOON)
+
+
+def test_a_look_is_only_left_out_when_it_is_asked_for() -> None:
+    spaced = MESSAGE.replace(b"much", b"much  \t")
+    assert spaced != MESSAGE
+    assert is_verified(sign(spaced, [RSA, ED25519], NOON), RSA, ED25519) == [True, True]
+    assert is_verified(sign(spaced, [ED25519], NOON, is_relaxed=True), ED25519) == [False]
+
+
+def test_what_is_remembered_is_told_apart() -> None:
+    other = read_signer(pem(Ed25519PrivateKey.generate()), "example.com", "e2027")
+    elsewhere = read_signer(pem(Ed25519PrivateKey.generate()), "example.net", "e2026")
+    without = MESSAGE.replace(b"Auto-Submitted: ", b"X-Auto: ", 1)
+    assert without != MESSAGE
+    for signer in (ED25519, other, elsewhere, ED25519):
+        for message in (MESSAGE, without, MESSAGE):
+            assert is_verified(sign(message, [signer], NOON), signer) == [True]
 
 
 def test_keys_that_cannot_sign_are_refused_in_words() -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import quopri
+import re
 import struct
 import zlib
 from base64 import b64decode
@@ -333,6 +334,19 @@ def test_quoted_pieces_keep_to_their_lines_and_read_back(value: str) -> None:
     encoded = quoted_piece(value)
     assert all(len(line) <= 76 for line in encoded.split(b"\r\n"))
     assert quopri.decodestring(encoded.replace(b"\r\n", b"\n")).decode() == value
+
+
+@given(st.lists(st.text(st.sampled_from("ab=.سـ \t\n\1\2é")) | st.text(), max_size=6))
+def test_quoted_bodies_never_hold_two_blanks_a_tab_or_a_blank_at_the_end_of_a_line(values: list[str]) -> None:
+    values = [value.replace("\r", "\n").encode("utf-8", "replace").decode() for value in values]
+    encoded = b"".join(map(quoted_piece, values))
+    assert re.search(rb"  |\t| \r\n| $", encoded) is None
+    assert all(len(line) <= 76 for line in encoded.split(b"\r\n"))
+    assert quopri.decodestring(encoded.replace(b"\r\n", b"\n")).decode() == "".join(values)
+
+
+def test_a_run_of_blanks_keeps_every_second_one() -> None:
+    assert quoted_piece("a   b\tc  \n") == b"a =20 b=09c =20\r\n"
 
 
 @given(st.binary(max_size=400))

@@ -20,6 +20,7 @@ from app.actions.limits import Limits
 from app.actions.shelf import Shelf
 from app.core.instants import Instant, Span
 from app.links import Key, Links
+from app.mail.lanes_file import lanes_of
 from app.settings import Settings, read
 from app.store import releases
 from app.store.engine import Database, open_database
@@ -50,6 +51,7 @@ def build_world(settings: Settings) -> World:
         monotonic=since_boot,
         rest=lambda: time.sleep(0.001),
         secret=derived(settings.secret, "experiments"),
+        lanes=lanes_of(settings.lanes),
     )
 
 
@@ -166,7 +168,7 @@ def _origins(world: World, shelf: Shelf) -> set[str]:
     with world.transaction("read") as session:
         shelved = shelf.look(session)
     boxes = shelved.workspace.boxes.values() if shelved else ()
-    known = {origin for box in boxes for origin in box.origins} | {os.environ.get("PARVAR_SHOP_URL", "")}
+    known = {origin for box in boxes for origin in box.origins} | {world.settings.shop_url}
     site = urlsplit(shelved.book.site.url) if shelved else urlsplit(world.settings.base_url)
     return (known | {f"{site.scheme}://{site.netloc}"}) - {""}
 

@@ -74,6 +74,8 @@ class Settings:
     journal_window: int = 16
     """Mails per connection that may be uncertain after a power cut."""
     claim: int = 100
+    lanes: Path | None = None
+    """A file of lanes above those that come with Parvar."""
     warm_up: Mapping[str, int] = field(default_factory=dict)
     """New sending domains → the day their warm-up began, counted from 1970 UTC; 0: the first they ever sent on."""
     event_retention: Span = 730 * DAY
@@ -92,6 +94,8 @@ class Settings:
     """Networks inside our own that webhooks may call."""
     openid: OpenId | None = None
     demo: bool = False
+    shop_url: str = ""
+    """Where the demo's shop answers: it may tell of visits, and pages point newcomers to it."""
     log_format: str = "console"
 
     @property
@@ -126,6 +130,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         uncertain=reader.take("UNCERTAIN", "hold", _one_of("hold", "resend")),
         journal_window=reader.take("JOURNAL_WINDOW", "16", _number(1, 16)),
         claim=reader.take("CLAIM", "100", _number(1, 100)),
+        lanes=reader.take("LANES", "", lambda text: Path(text).resolve() if text else None),
         warm_up=reader.take("WARM_UP", "", _warm_up),
         event_retention=reader.take("EVENT_RETENTION_DAYS", "730", _number(1, 36500)) * DAY,
         grace=reader.take("GRACE_SECONDS", "3", _number(0, 3600)) * SECOND,
@@ -137,12 +142,17 @@ def read(environ: Mapping[str, str]) -> Settings:
         webhook_networks=reader.take("WEBHOOK_NETWORKS", "", _networks),
         openid=_openid(reader),
         demo=reader.take("DEMO", "0", _one_of("0", "1")) == "1",
+        shop_url=reader.take("SHOP_URL", "", lambda text: _url(text) if text else ""),
         log_format=reader.take("LOG_FORMAT", "console", _one_of("console", "json")),
     )
-    if settings.alarm_webhook and not settings.alarm_secret:
-        reader.fault("ALARM_SECRET", "is missing; the calls to PARVAR_ALARM_WEBHOOK are signed with it")
+    _check_alarm(reader, settings)
     reader.raise_faults()
     return settings
+
+
+def _check_alarm(reader: _Reader, settings: Settings) -> None:
+    if settings.alarm_webhook and not settings.alarm_secret:
+        reader.fault("ALARM_SECRET", "is missing; the calls to PARVAR_ALARM_WEBHOOK are signed with it")
 
 
 class _Reader:

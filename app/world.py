@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
 from app.core.instants import Instant
 from app.links import Links
+from app.mail.lanes_file import Lanes, shipped_lanes
 from app.settings import Settings
 from app.store.engine import Database, Intent
 
@@ -33,6 +34,8 @@ class World:
     """Lets others through the write gate between two batches: a millisecond, in a real world."""
     secret: bytes = b""
     """Keys the draws of experiments and holdouts."""
+    lanes: Lanes = field(default_factory=shipped_lanes)
+    """How each mailbox provider wants to be sent to."""
 
     def transaction(self, intent: Intent = "write") -> AbstractContextManager[Session]:
         return self.database.transaction(intent)

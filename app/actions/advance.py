@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from app.actions.shelf import Shelf, Shelved
 from app.core.instants import HOUR, MINUTE, Instant
 from app.core.nurture import advance
-from app.mail.lanes import shipped_lanes
+from app.mail.lanes_file import Lanes
 from app.store.engine import StoreError
 from app.store.loading import Loaded, load_people
 from app.store.people import park, take_due
@@ -93,7 +93,7 @@ def _decide(
     for loaded in people:
         try:
             answer = advance(shelved.book, loaded.person, loaded.news, now)
-            decided.append(Decided(loaded, answer, lane_of(loaded.address)))
+            decided.append(Decided(loaded, answer, lane_of(world.lanes, loaded.address)))
         except Exception as error:  # one bad row must not stop the others: logged, parked, shown
             log.exception("advance_failed", subscriber_id=loaded.person.subscriber.id)
             parked.append((loaded, _described(error)))
@@ -102,9 +102,9 @@ def _decide(
     return decided, parked
 
 
-def lane_of(address: str) -> str:
+def lane_of(lanes: Lanes, address: str) -> str:
     """The lane an address belongs to by its name: a provider's, or the one of everybody else."""
-    return shipped_lanes().of(address.rpartition("@")[2]).name
+    return lanes.of(address.rpartition("@")[2]).name
 
 
 def _context(world: World, shelved: Shelved, now: Instant) -> Context:

@@ -22,7 +22,6 @@ from app.disk.letterbox import Letterbox
 from app.mail.inbound import read_mail
 from app.mail.inbound_event import InboundEvent, InboundKind
 from app.mail.inbound_mailbox import Mailbox, Polled, poll
-from app.mail.lanes import shipped_lanes
 from app.mail.replies import ReplyClass
 from app.store import claims, paces, returns, signups
 from app.store.engine import StoreError
@@ -208,7 +207,7 @@ class _Incoming:
             return False
         held = Held(sent.subscriber_id, sent.address_key, sent.message_id, ReplyClass.COMPLAINT.value, "")
         _suppress(self._world, self._session, held, "complaint", self._now)
-        lane = shipped_lanes().of(sent.address_key.rpartition("@")[2]).name
+        lane = self._world.lanes.of(sent.address_key.rpartition("@")[2]).name
         paces.count_lanes(self._session, ANYBODY, {(lane, "complained"): 1}, self._now)
         return True
 

@@ -181,7 +181,7 @@ def _let_in(session: Session, world: World, filling: _Filling, ids: object, coun
         if answer is None:
             continue
         count.add(answer, filling, now)
-        decided.append(Decided(loaded, answer, lane_of(loaded.address)))
+        decided.append(Decided(loaded, answer, lane_of(world.lanes, loaded.address)))
     if not filling.is_dry:
         save_people(session, decided, Context(now, shelved.release_id, shelved.scoring, world.new_id))
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -21,14 +23,30 @@ SHOP_PORT = 8001
 
 
 def settings_or_exit() -> Settings:
-    """The settings, or all their faults on the terminal and exit code 2."""
+    """The settings, or all their faults on the terminal and exit code 2; those of the lanes file among them."""
     try:
-        return read(os.environ)
+        settings = read(os.environ)
     except SettingsError as error:
-        click.echo("The settings are not right yet:", err=True)
-        for fault in error.faults:
-            click.echo(f"  {fault}", err=True)
-        sys.exit(2)
+        _say_faults("The settings are not right yet:", error.faults)
+    if settings.lanes is not None:
+        _check_lanes(settings.lanes)
+    return settings
+
+
+def _check_lanes(path: Path) -> None:
+    from app.mail.lanes_file import LanesFault, lanes_of
+
+    try:
+        lanes_of(path)
+    except LanesFault as fault:
+        _say_faults("PARVAR_LANES: the file is not right yet:", fault.faults)
+
+
+def _say_faults(head: str, faults: Sequence[str]) -> NoReturn:
+    click.echo(head, err=True)
+    for fault in faults:
+        click.echo(f"  {fault}", err=True)
+    sys.exit(2)
 
 
 @click.command()

@@ -130,6 +130,8 @@ _PROVIDERS: Final = {
     "chmail": "chmail.ir",
     "mihanmail": "mihanmail.ir",
 }
+PROVIDERS: Final = frozenset(_PROVIDERS)
+"""The names `provider` gives to consumer domains."""
 _PROVIDER_OF: Final = {domain: name for name, domains in _PROVIDERS.items() for domain in domains.split()}
 _REGIONAL: Final = re.compile(r"(yahoo|outlook|hotmail|live)\.(?:com|(?:com?\.)?[a-z]{2})")
 _FAMILY: Final = {"yahoo": "yahoo", "outlook": "outlook", "hotmail": "outlook", "live": "outlook"}

@@ -1,176 +1,28 @@
 """Lanes: how fast each mailbox provider may be sent to, when to slow down, and when to try a mail again.
 
-Owns the reading of `lanes.toml` and the pure rules of pace, back-off, warm-up and retry. Chance comes in as a number
-from 0 to 1.
-Must not send, wait or remember: states come in and go out as values.
+Owns the pure rules of pace, back-off, warm-up and retry; what the lanes are is read by lanes_file. Chance comes in as a
+number from 0 to 1. Must not send, wait or remember: states come in and go out as values.
 """
 
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cache
-from importlib.resources import files
 from typing import Final
 
-from app.core.address import provider
-from app.core.instants import DAY, HOUR, MINUTE, SECOND, Instant, Span, parse_span
+from app.core.instants import DAY, HOUR, MINUTE, SECOND, Instant, Span
+from app.mail.lanes_file import DEFAULT, SERVICE, Lane, Lanes, LanesFault, Slowing, read_lanes, shipped_lanes
 
-DEFAULT: Final = "default"
-SERVICE: Final = "service"
+__all__ = [
+    "DEFAULT", "GIVE_UP_AFTER", "HORIZON", "MOST_AT_ONCE", "RETRY_STEPS", "SERVICE", "WARM_UP", "DayFigures", "Lane",
+    "Lanes", "LanesFault", "Pace", "Slowing", "Trying", "WarmUpStep", "after_success", "after_throttle", "budget",
+    "daily_cap", "jittered", "judge_day", "next_level", "read_lanes", "retry_at", "retry_hint", "shipped_lanes",
+    "spend",
+]  # fmt: skip
+
 HORIZON: Final[Span] = 10 * SECOND  # nothing is claimed that would leave later than this
 MOST_AT_ONCE: Final = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Slowing:
-    """What to do on an answer that holds `match`: a pause, or few mails a minute for a while."""
-
-    match: str
-    pause: Span = 0
-    per_minute: int = 0
-    lasts: Span = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """The rules of one lane. `per_minute` 0 means no limit of ours."""
-
-    name: str
-    connections: int = 10
-    per_connection: int = 100
-    per_minute: int = 0
-    slow: tuple[Slowing, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Lanes:
-    """All lanes, and who belongs to which."""
-
-    lanes: Mapping[str, Lane]
-    by_provider: Mapping[str, str]
-    by_mx: Mapping[str, str]
-
-    def of(self, domain: str, mx: Sequence[str] = ()) -> Lane:
-        """The lane of a recipient's domain: by its consumer name, else by where its mail lives, else the
-        default one.
-        """
-        name = self.by_provider.get(provider(domain))
-        return self.lanes[name or self._by_mx(mx) or DEFAULT]
-
-    def _by_mx(self, mx: Sequence[str]) -> str | None:
-        for host in mx:
-            labels = host.lower().rstrip(".").split(".")
-            for start in range(len(labels)):
-                if found := self.by_mx.get(".".join(labels[start:])):
-                    return found
-        return None
-
-
-class LanesFault(Exception):
-    """Everything that is wrong with a lanes file."""
-
-    def __init__(self, faults: Sequence[str]) -> None:
-        super().__init__("; ".join(faults))
-        self.faults = tuple(faults)
-
-
-@cache
-def shipped_lanes() -> Lanes:
-    """The lanes that come with Parvar."""
-    return read_lanes(files("app.mail").joinpath("lanes.toml").read_text("utf-8"))
-
-
-def read_lanes(text: str) -> Lanes:
-    """Lanes from TOML text. Raises LanesFault with every fault at once."""
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as fault:
-        raise LanesFault([f"not TOML: {fault}"]) from fault
-    reading = _LaneReading()
-    for name, table in tables.items():
-        reading.lane(name, table)
-    for needed in (DEFAULT, SERVICE):
-        if needed not in reading.lanes:
-            reading.faults.append(f"the lane [{needed}] is missing")
-    if reading.faults:
-        raise LanesFault(reading.faults)
-    return Lanes(reading.lanes, reading.by_provider, reading.by_mx)
-
-
-class _LaneReading:
-    def __init__(self) -> None:
-        self.lanes: dict[str, Lane] = {}
-        self.by_provider: dict[str, str] = {}
-        self.by_mx: dict[str, str] = {}
-        self.faults: list[str] = []
-
-    def lane(self, name: str, table: object) -> None:
-        if not isinstance(table, dict):
-            self.faults.append(f"[{name}]: write a table")
-            return
-        for key in sorted(set(table) - _LANE_KEYS):
-            self.faults.append(f"[{name}]: '{key}' is not known; known are {', '.join(sorted(_LANE_KEYS))}")
-        slow = tuple(found for one in self._list(name, table, "slow") if (found := self._slowing(name, one)))
-        usual = Lane(name)
-        self.lanes[name] = Lane(
-            name,
-            self._number(name, table, "connections") or usual.connections,
-            self._number(name, table, "per_connection") or usual.per_connection,
-            self._number(name, table, "per_minute") or usual.per_minute,
-            slow,
-        )
-        self._belong(name, table, "providers", self.by_provider)
-        self._belong(name, table, "mx", self.by_mx)
-
-    def _belong(self, name: str, table: Mapping[str, object], key: str, where: dict[str, str]) -> None:
-        for one in self._list(name, table, key):
-            if not isinstance(one, str):
-                self.faults.append(f"[{name}] {key}: write texts")
-            elif where.setdefault(one, name) != name:
-                self.faults.append(f"[{name}] {key}: '{one}' belongs to [{where[one]}] already")
-
-    def _number(self, name: str, table: Mapping[str, object], key: str) -> int | None:
-        value = table.get(key)
-        least = 0 if key == "per_minute" else 1
-        if value is None or (isinstance(value, int) and not isinstance(value, bool) and least <= value <= 1_000_000):
-            return value
-        self.faults.append(f"[{name}] {key}: write a whole number from {least}")
-        return None
-
-    def _list(self, name: str, table: Mapping[str, object], key: str) -> list[object]:
-        value = table.get(key, [])
-        if isinstance(value, list):
-            return value
-        self.faults.append(f"[{name}] {key}: write a list")
-        return []
-
-    def _slowing(self, name: str, entry: object) -> Slowing | None:
-        if not isinstance(entry, dict) or not isinstance(entry.get("match"), str) or set(entry) - _SLOW_KEYS:
-            self.faults.append(f'[{name}] slow: write {{ match = "…", pause = "2h" }} or with per_minute and lasts')
-            return None
-        pause, lasts = self._span(name, entry, "pause"), self._span(name, entry, "lasts")
-        per_minute = self._number(f"{name}] slow [", entry, "per_minute") or 0
-        if bool(pause) == bool(per_minute and lasts):
-            self.faults.append(f"[{name}] slow: give either pause, or per_minute and lasts")
-        return Slowing(entry["match"].lower(), pause, per_minute, lasts)
-
-    def _span(self, name: str, entry: Mapping[str, object], key: str) -> Span:
-        text = entry.get(key)
-        if text is None:
-            return 0
-        try:
-            return parse_span(str(text))
-        except ValueError as fault:
-            self.faults.append(f"[{name}] slow {key}: {fault}")
-            return 0
-
-
-_LANE_KEYS: Final = frozenset(("providers", "mx", "connections", "per_connection", "per_minute", "slow"))
-_SLOW_KEYS: Final = frozenset(("match", "pause", "per_minute", "lasts"))
 
 
 # ---------------------------------------------------------------- pace and back-off

@@ -40,7 +40,6 @@ from app.disk.journal import Journal, JournalSettings
 from app.disk.letterbox import Letterbox
 from app.mail.inbound_lmtp import LmtpServer
 from app.mail.inbound_mailbox import Mailbox, parse_mailbox
-from app.mail.lanes import shipped_lanes
 from app.mail.smtp import SmtpTransport
 from app.mail.smtp_relays import open_transport, turns_of
 from app.mail.smtp_routes import Routes, fit_to_lanes
@@ -93,7 +92,7 @@ def open_workshop(world: World) -> Workshop:
     boot = boot_identity()
     recovered = recover(world, path, boot, but=folder.owner.incarnation)
     log.info("recovered", recorded=recovered.recorded, uncertain=recovered.uncertain, given_back=recovered.given_back)
-    lanes = shipped_lanes()
+    lanes = world.lanes
     relays = fit_to_lanes(relays_of(world.settings.smtp_url, world.settings.data / "inbox"), lanes)
     settings = JournalSettings(window=world.settings.journal_window, connections=2 * _connections(relays))
     journal = Journal(path, folder.owner, boot, settings)

@@ -1,24 +1,36 @@
 """The demo: what is made ready before it starts, and the addresses it prints.
 
-Owns the demo's words. Must not run anything.
+Owns the demo's words and its sample codes. Must not run anything.
 """
 
 from __future__ import annotations
 
+import hashlib
 import shutil
+from collections.abc import Iterator
+from typing import Final
 
 import click
 
 from app.actions.inspect import inspect_folder
 from app.actions.publish import Authorship, NotPublished, apply
+from app.actions.shelf import Shelf
+from app.actions.stock import import_codes
 from app.cli.files import print_problems
 from app.cli.migrating import migrate_or_exit
+from app.core.offers import CodePool, Offer
 from app.main import EXAMPLES, build_world, today
 from app.settings import Settings
+from app.world import World
+
+CODES: Final = 500
+"""Sample codes of each pool: more than any example offer's `low_at`, and than a demo has people."""
+_LETTERS: Final = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+"""What nobody mixes up when reading aloud."""
 
 
 def prepare(settings: Settings, *, fresh: bool) -> None:
-    """A migrated database with the example campaigns published."""
+    """A migrated database with the example campaigns published and codes for their offers."""
     if fresh:
         _forget(settings)
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -26,10 +38,28 @@ def prepare(settings: Settings, *, fresh: bool) -> None:
     world = build_world(settings)
     click.echo("reading campaigns and mails …")
     published = apply(world, inspect_folder(EXAMPLES, today()), Authorship("demo", "the example campaigns"))
-    world.database.dispose()
     if isinstance(published, NotPublished):
         print_problems(published.problems)
         raise click.ClickException("the example campaigns have errors")
+    fill_pools(world)
+    world.database.dispose()
+
+
+def fill_pools(world: World) -> None:
+    """Sample codes for every pool a live offer names, imported as a shop's are. Another start brings the same ones."""
+    with world.transaction("read") as session:
+        shelved = Shelf(world.secret).look(session)
+    offers: list[Offer] = list(shelved.workspace.offers.values()) if shelved else []
+    for pool in sorted({offer.codes.pool for offer in offers if isinstance(offer.codes, CodePool)}):
+        import_codes(world, offers, pool, _sample_codes(world.secret, pool))
+
+
+def _sample_codes(secret: bytes, pool: str) -> Iterator[str]:
+    """Such as `FB-7K2MQX` of the pool first-basket: short enough to type, and nobody else's demo has them."""
+    prefix = "".join(word[:1] for word in pool.split("-")).upper()
+    for number in range(CODES):
+        drawn = hashlib.blake2b(f"{pool}:{number}".encode(), digest_size=6, key=secret[:64], person=b"parvar demo")
+        yield f"{prefix}-{''.join(_LETTERS[byte % 32] for byte in drawn.digest())}"
 
 
 def _forget(settings: Settings) -> None:

@@ -330,3 +330,8 @@ def test_home_names_what_waits_for_somebody(house: House) -> None:
     assert "«Welcome» را نگهبان متوقف کرد" in house.read("/dashboard/", "fa").replace("\u2068", "").replace(
         "\u2069", ""
     )
+
+
+def test_the_persian_dashboard_has_one_word_for_a_mail() -> None:
+    told = [text for text in catalogue("fa").values() if re.search(r"(?<!بر)(?<!هرز)نامه", text)]
+    assert told == [], "people who run the site read «ایمیل», subscribers read «نامه»"

@@ -84,6 +84,7 @@ def register(blueprint: Blueprint, parts: Parts) -> None:
             days=days,
             stretches=ladder.STRETCHES,
             newest=[people.row_of(each) for each in newest],
+            shop_url=parts.world.settings.shop_url,
         )
 
 

@@ -29,6 +29,7 @@ from app.mail.smtp_simple import SimpleTransport
 from app.mail.smtp_url import SmtpRelay
 from app.mail.transports import Envelope, MessageKey, Sent, send_all
 from app.main import build_world, today, wall
+from app.net.tokens import ask
 from app.worker.working import relays_of
 from app.world import World
 
@@ -158,7 +159,7 @@ def _send(request: Request, addresses: tuple[str, ...]) -> bool:
     relays = [relay for relay in relays_of(settings.smtp_url, settings.data) if isinstance(relay, SmtpRelay)]
     if not relays:
         raise click.ClickException(_EMPTY)
-    transport, world = SimpleTransport(relays[0]), build_world(settings)
+    transport, world = SimpleTransport(relays[0], ask), build_world(settings)
     signers = signers_of(settings.dkim)
     gone = [_send_one(transport, signers, _made(_to(request, address), world), address) for address in addresses]
     return all(gone)

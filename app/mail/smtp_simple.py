@@ -16,7 +16,8 @@ from typing import Final
 from app.mail.replies import Reply, ReplyClass, Stage, classify_reply, is_relay_fault, parse_reply
 from app.mail.smtp_session import SessionFault, host_name, parse_offer, refusal, tls_context
 from app.mail.smtp_stream import wire_form
-from app.mail.smtp_url import SmtpRelay, Tls
+from app.mail.smtp_token import Ask, NoToken, Tokens
+from app.mail.smtp_url import Login, SmtpRelay, Tls
 from app.mail.transports import (
     NO_LIMIT,
     Deferred,
@@ -39,8 +40,9 @@ from app.mail.transports import (
 class SimpleTransport:
     """A new connection for each mail. `transcript` holds the lines of the last one, `>` ours and `<` theirs."""
 
-    def __init__(self, relay: SmtpRelay) -> None:
+    def __init__(self, relay: SmtpRelay, ask: Ask | None = None) -> None:
         self.relay = relay
+        self._tokens = Tokens(relay, ask=ask)
         self.transcript: list[str] = []
         self._is_stopped = False
 
@@ -79,8 +81,8 @@ class SimpleTransport:
         self.transcript = []
         client = _Client(self.relay, self.transcript)
         try:
-            client.open()
-        except (OSError, smtplib.SMTPException, SessionFault) as fault:
+            client.open(self._tokens)
+        except (OSError, smtplib.SMTPException, SessionFault, NoToken) as fault:
             client.close()
             return _opening_fault(client.stage, fault)
         try:
@@ -103,7 +105,7 @@ class _Client(smtplib.SMTP):
         self._is_midway = False
         self.stage = Stage.CONNECT
 
-    def open(self) -> None:
+    def open(self, tokens: Tokens) -> None:
         relay = self._relay
         self._expect(Stage.GREETING, self._connect())
         self.stage = Stage.EHLO
@@ -115,7 +117,11 @@ class _Client(smtplib.SMTP):
         if relay.user:
             self.stage = Stage.AUTH
             self._is_secret = True
-            self.login(relay.user, relay.password)
+            if relay.login is Login.XOAUTH2:
+                bearer = f"user={relay.user}\1auth=Bearer {tokens.get()}\1\1"
+                self.auth("XOAUTH2", lambda challenge=None: bearer if challenge is None else "")
+            else:
+                self.login(relay.user, relay.password)
             self._is_secret = False
 
     def _connect(self) -> tuple[int, bytes]:

@@ -124,7 +124,7 @@ def relays_of(smtp_url: str, inbox: Path) -> Sequence[Relay]:
         return (FileRelay("inbox", inbox),)
     relays = parse_relays(smtp_url)
     if isinstance(relays, RelayFaults):
-        raise ValueError(str(relays))
+        raise ValueError("; ".join(relays.faults))
     return relays
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from app.mail.replies import ReplyClass, Stage
 from app.mail.smtp_simple import SimpleTransport
-from app.mail.smtp_url import SmtpRelay, Timeouts, Tls
+from app.mail.smtp_url import RelayFaults, SmtpRelay, Timeouts, Tls, parse_relays
 from app.mail.transports import (
     Collected,
     Deferred,
@@ -97,3 +97,17 @@ def test_a_mail_may_still_be_forbidden() -> None:
         SimpleTransport(relay(server)).send([LETTER], hooks)
         assert hooks.outcomes[LETTER.key] == NotTried("withdrawn")
         assert not server.mails
+
+
+def test_a_token_logs_in_and_never_stands_in_the_transcript(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("secret-token\n")
+    with SmtpServer(features=(*DEFAULT_FEATURES, "AUTH XOAUTH2"), users={"alice": "secret-token"}) as server:
+        found = parse_relays(f"smtp://alice@127.0.0.1:{server.port}?auth=xoauth2&token=file:{tmp_path}/token")
+        assert not isinstance(found, RelayFaults)
+        (only,) = found
+        assert isinstance(only, SmtpRelay)
+        transport = SimpleTransport(only)
+        outcome = send_all(transport, [LETTER])[LETTER.key]
+        assert isinstance(outcome, Sent), outcome
+        assert "> AUTH XOAUTH2 …" in transport.transcript
+        assert "c2VjcmV0" not in str(transport.transcript)

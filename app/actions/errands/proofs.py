@@ -1,13 +1,13 @@
 """Proofs: the errand that sends test copies of a mail to a list of addresses of our own people.
 
-Owns handing each copy over by itself, so that one refusal says nothing of the others. A copy is signed as real mail
-is, carries links of nobody, and is recorded nowhere. Must not write mails itself.
+Owns handing each copy over by itself, so that one refusal says nothing of the others. A copy is signed, logged in for
+and routed as real mail is, carries links of nobody, and is recorded nowhere. Must not write mails itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from app.actions.errands import Json
@@ -16,9 +16,10 @@ from app.actions.preview import Desk, Preview, Wish, previewed
 from app.actions.signing import signers_of
 from app.mail.dkim import Signer, sign
 from app.mail.smtp_relays import open_transport
-from app.mail.smtp_simple import SimpleTransport
-from app.mail.smtp_url import FileRelay, RelayFaults, SmtpRelay, parse_relays
+from app.mail.smtp_routes import Mailing, Routes
+from app.mail.smtp_url import FileRelay, Relay, RelayFaults, parse_relays
 from app.mail.transports import (
+    Collected,
     Deferred,
     Envelope,
     MessageKey,
@@ -29,8 +30,8 @@ from app.mail.transports import (
     Sent,
     Transport,
     Uncertain,
-    send_all,
 )
+from app.net.tokens import ask
 from app.settings import Settings
 
 MOST = 20
@@ -62,7 +63,10 @@ class _Post:
     """What the copies leave by."""
 
     transport: Transport
+    routes: Routes
     signers: Sequence[Signer]
+    by: dict[str, None] = field(default_factory=dict)
+    """The relays that were tried, in order."""
 
 
 def send_proofs(bench: Bench) -> Done | NotDone:
@@ -75,6 +79,7 @@ def send_proofs(bench: Bench) -> Done | NotDone:
         return post
     desk = Desk(bench.world, bench.shelf)
     told: list[Json] = []
+    words = ""
     try:
         for number, address in enumerate(listed):
             bench.progress(number, len(listed))
@@ -83,35 +88,39 @@ def send_proofs(bench: Bench) -> Done | NotDone:
                 return NotDone("no_mail")
             if copy.error:
                 return NotDone("unwritten", {"fault": copy.error})
-            words = _handed_over(bench, post, copy, number)
+            if post.transport.is_ready:  # a relay that nobody answers at is not waited for twenty times
+                words = _handed_over(bench, post, copy, number)
             told.append({"address": address, "is_sent": not words, "words": words})
     finally:
         post.transport.close()
     sent = sum(1 for copy in told if isinstance(copy, dict) and copy["is_sent"])
-    return Done({"sent": sent, "number": len(listed), "copies": told, "relay": post.transport.name})
+    return Done(
+        {"sent": sent, "number": len(listed), "copies": told, "relay": ", ".join(post.by) or post.transport.name}
+    )
 
 
 def _opened(settings: Settings) -> _Post | NotDone:
-    """The first relay, by the client that keeps a transcript, and the keys."""
+    """All relays as real mail has them, and the keys."""
     try:
         signers = signers_of(settings.dkim)
-        if not settings.smtp_url:
-            return _Post(open_transport((FileRelay("inbox", settings.data / "inbox"),)), signers)
-        relays = parse_relays(settings.smtp_url)
     except ValueError as fault:
         return NotDone("relay", {"fault": str(fault)})
+    inbox: tuple[Relay, ...] = (FileRelay("inbox", settings.data / "inbox"),)
+    relays = parse_relays(settings.smtp_url) if settings.smtp_url else inbox
     if isinstance(relays, RelayFaults):
-        return NotDone("relay", {"fault": str(relays)})
-    first = relays[0]
-    return _Post(SimpleTransport(first) if isinstance(first, SmtpRelay) else open_transport((first,)), signers)
+        return NotDone("relay", {"fault": "; ".join(relays.faults)})
+    return _Post(open_transport(relays, ask=ask), Routes(relays), signers)
 
 
 def _handed_over(bench: Bench, post: _Post, copy: Preview, number: int) -> str:
     """Hand one copy over; "" when it was taken, else what was said."""
     key = MessageKey(_FILES_FROM + bench.errand.id * MOST + number, 1)
     data = sign(copy.data, post.signers, bench.world.wall()) if post.signers else copy.data
-    outcome = send_all(post.transport, [Envelope(key, copy.sent_from, copy.sent_to, lambda: data)])[key]
-    return _words(outcome)[:_LONGEST]
+    relays = post.routes.of(Mailing("", copy.sent_to.rpartition("@")[2].lower()))
+    collected = Collected()
+    post.transport.send([Envelope(key, copy.sent_from, copy.sent_to, lambda: data, relays)], collected)
+    post.by.update(dict.fromkeys(one.relay for one in collected.settlements))
+    return _words(collected.outcomes.get(key, NotTried("the relay rests after a fault")))[:_LONGEST]
 
 
 def _words(outcome: Outcome) -> str:

@@ -21,7 +21,8 @@ from premailer import transform
 
 from app.mail.compiled import CompiledMail, Refused
 from app.mail.components import SiteFacts
-from app.mail.message import Links, ListHeaders, MailContext, Message, Recipient, Sender, Tracking, _ready, render
+from app.mail.context import Links, ListHeaders, MailContext, Recipient, Sender, Tracking
+from app.mail.message import Message, _ready, render
 from app.mail.publish import PublishOptions, compile_mail
 from app.mail.source import Layouts, SourceText, read_mail
 from app.mail.templates import environment

@@ -14,7 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.mail.compiled import CompiledMail
-from app.mail.message import Recipient, render
+from app.mail.context import Recipient
+from app.mail.message import render
 from app.mail.values import Value
 from benchmarks.mail_build import compiled, context
 

@@ -25,8 +25,9 @@ from app.core.person import MailClass
 from app.core.site import AttributeType, Site
 from app.links import Links, Pass
 from app.mail.compiled import CompiledMail, from_plain
-from app.mail.message import Links as MailLinks
-from app.mail.message import ListHeaders, MailContext, Message, Recipient, Sender, Tracking, render
+from app.mail.context import Links as MailLinks
+from app.mail.context import ListHeaders, MailContext, Recipient, Sender, Tracking
+from app.mail.message import Message, render
 from app.mail.values import Money, Value
 from app.store import letters as store
 from app.store.letters import Letter

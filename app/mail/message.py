@@ -7,114 +7,33 @@ sign, look up, remember a reader, or read a clock.
 from __future__ import annotations
 
 import re
+from binascii import a2b_base64, a2b_qp
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from html import unescape
 from threading import Lock
 from types import SimpleNamespace
+from typing import NamedTuple
 
 from jinja2 import TemplateError
 from markupsafe import Markup, escape
 
-from app.core.instants import Instant
-from app.core.replacing import swift
+from app.core.replacing import replace, swift
 from app.mail import headers
 from app.mail.bidi import led
 from app.mail.compiled import Attachment, CompiledMail
+from app.mail.context import MailContext, Recipient, Sender, Tracking
 from app.mail.encode import base64_lines, prefers_base64, quoted_piece
+from app.mail.forms import Form, Needs, Question, Reals, ask, line_of, needs_of, stand_ins
 from app.mail.inline import inline
 from app.mail.part import NOTHING_STATIC, Filled, Part
 from app.mail.source import direction
-from app.mail.values import Survey, Values, named
+from app.mail.values import named
 
 _COUNTED = re.compile(r"\{\{ _l\[(\d+)\] \}\}")
 _KEPT = 256
-
-
-@swift
-@dataclass(frozen=True, slots=True)
-class Recipient:
-    """Who gets the message. `attributes` are what templates see as `subscriber.…`, every declared one present."""
-
-    address: str
-    name: str = ""
-    locale: str = "en"
-    attributes: Values = field(default_factory=dict)
-    timezone: str = "UTC"
-
-
-@dataclass(frozen=True, slots=True)
-class Sender:
-    name: str
-    address: str
-    reply_to: str = ""
-
-
-@swift
-@dataclass(frozen=True, slots=True)
-class Links:
-    """Signed addresses of this person; `magnets` by the magnet's key."""
-
-    unsubscribe: str = ""
-    preferences: str = ""
-    view: str = ""
-    referral: str = ""
-    confirm: str = ""
-    magnets: Mapping[str, str] = field(default_factory=dict)
-
-
-@swift
-@dataclass(frozen=True, slots=True)
-class Tracking:
-    """How links are counted: link n becomes `<prefix>/<n>`; `sign(n, url)` counts an address only this person has.
-
-    An empty `pixel` counts no opens.
-    """
-
-    prefix: str
-    pixel: str = ""
-    sign: Callable[[int, str], str] | None = None
-
-
-@swift
-@dataclass(frozen=True, slots=True)
-class ListHeaders:
-    """For List-Unsubscribe, List-ID and Feedback-ID (campaign, list, type, sender id)."""
-
-    unsubscribe_url: str = ""
-    unsubscribe_mailto: str = ""
-    list_id: str = ""
-    list_name: str = ""
-    feedback: tuple[str, str, str, str] | None = None
-
-
-@swift
-@dataclass(frozen=True, slots=True)
-class MailContext:
-    """Everything else a message is made of. `public_id` is the same for every attempt at one message.
-
-    `site` needs name, url, slogan and postal_address in the reader's language. Without `tracking`, links lead straight
-    to their destinations and nothing is counted. `extra` are further top-level names (`stage`, `kind`, `run`).
-    """
-
-    public_id: str
-    at: Instant
-    sender: Sender
-    return_path: str
-    site: Values
-    links: Links = Links()
-    tracking: Tracking | None = None
-    lists: ListHeaders = ListHeaders()
-    offer: Values | None = None
-    event: Values | None = None
-    surveys: Mapping[str, Survey] = field(default_factory=dict)
-    extra: Values = field(default_factory=dict)
-    subject_variant: str = ""
-    image_url: str = ""
-    attachments: tuple[Attachment, ...] = ()
-    extra_headers: tuple[tuple[str, str], ...] = ()
 
 
 @swift
@@ -130,13 +49,28 @@ class Message:
     message_id: str
     envelope_from: str
     envelope_to: str
-    text: str = field(repr=False)
+    told: Filled = field(repr=False)
     filled: Filled = field(repr=False)
+
+    @property
+    def text(self) -> str:
+        """The text part as the reader gets it."""
+        return str(self.told)
 
     @property
     def html(self) -> str:
         """The HTML part as the reader gets it."""
         return str(self.filled)
+
+
+class _Written(NamedTuple):
+    """What a mail says to one reader, and the same for the wire."""
+
+    subject: str
+    text: Filled
+    html: Filled
+    text_wire: list[bytes]
+    html_wire: list[bytes]
 
 
 class RenderFault(Exception):
@@ -175,8 +109,14 @@ def _ready(compiled: CompiledMail, *, is_counted: bool) -> _Ready:
     return made
 
 
+_forms: dict[Question, Form[Filled]] = {}
+_MOST_FORMS = 512
+_CREDIT = 512
+"""So many forms may be drawn up for one mail; one that needs more says something else to everybody."""
+
+
 class _Ready:
-    """A compiled mail unpacked for use, with links counted or not. Shared by threads: nothing in it changes."""
+    """A compiled mail unpacked for use, with links counted or not. Shared by threads: only forms come and go."""
 
     def __init__(self, compiled: CompiledMail, *, is_counted: bool) -> None:
         self.compiled = compiled
@@ -194,13 +134,18 @@ class _Ready:
         self.open_links = [escape(link.url or "") for link in compiled.links]
         self.text_links = [Markup(link.url or "") for link in compiled.links]  # noqa: S704 - the text part has no markup
         self.kind = _kind_fields(compiled.is_service)
+        self.needs = self._needs()
+        self._credit = _CREDIT
+
+    def _needs(self) -> Needs | None:
+        """What a form has to answer for; None for a mail that is rendered for each reader."""
+        if not self.compiled.is_inlined or not self.compiled.digest:
+            return None
+        parts = (self.html, self.text, *self.subjects.values())
+        return needs_of([part.sandbox.parse(part.source) for part in parts])
 
     def message(self, person: Recipient, context: MailContext) -> Message:
-        variables = self._variables(person, context)
-        often = _often(str(variables["_b"]), str(variables["_pixel"]), context.tracking)
-        html, html_bytes = self._html(variables, often)
-        text, text_bytes = self._text(variables, context, often)
-        subject = self._subject(variables, context)
+        subject, text, html, text_bytes, html_bytes = self._filled_in(person, context) or self._written(person, context)
         message_id = f"<{context.public_id}@{headers.ascii_address(context.sender.address).rpartition('@')[2]}>"
         head = self._head(person, context, subject, message_id)
         files = (*self.compiled.attachments, *context.attachments)
@@ -208,6 +153,73 @@ class _Ready:
         data = b"".join([head, *make(text_bytes, html_bytes, files)])
         to = headers.ascii_address(person.address)
         return Message(data, subject, message_id, context.return_path, to, text, html)
+
+    def _written(self, person: Recipient, context: MailContext) -> _Written:
+        """Rendered for this reader."""
+        variables = self._variables(person, context)
+        often = _often(str(variables["_b"]), str(variables["_pixel"]), context.tracking)
+        html, html_wire = self._html(variables, often)
+        text, text_wire = self._text(variables, context, often)
+        subject = _on_one_line(self._subject(variables, context), self.direction)
+        return _Written(subject, Filled(NOTHING_STATIC, [text]), html, text_wire, html_wire)
+
+    # ── Form letters ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _filled_in(self, person: Recipient, context: MailContext) -> _Written | None:
+        """From a form drawn up for readers like her; None when this mail is not made for forms."""
+        if self.needs is None:
+            return None
+        tracking = context.tracking
+        addresses = [getattr(context.links, name) for name in self.needs.links]
+        if tracking is not None:
+            addresses += (tracking.prefix, tracking.pixel)
+        asked = ask(self.needs, person.attributes, addresses)
+        if asked is None:
+            return None
+        question, reals = asked
+        of_site = (self.compiled.digest, id(context.site), context.image_url, context.subject_variant, person.timezone)
+        form = _forms.get((of_site, question))
+        return self._drawn_up((of_site, question), reals, person, context) if form is None else self._fill(form, reals)
+
+    def _fill(self, form: Form[Filled], reals: Reals) -> _Written:
+        swaps = form.swaps(reals)
+        text, html = [Filled(static, fills, swaps) for static, fills, _ in form.texts]
+        return _Written(_on_one_line(form.subject.filled(reals), self.direction), text, html, *form.bodies(reals))
+
+    def _drawn_up(self, key: Question, reals: Reals, person: Recipient, context: MailContext) -> _Written:
+        """Rendered for this reader, and once more with stand-ins; a form is kept when both come to the same."""
+        written = self._written(person, context)
+        form = self._form(reals, person, context)
+        self._credit -= 1
+        if form is None or self._credit < 0 or not self._is_same(self._fill(form, reals), written):
+            self.needs = None
+            return written
+        if len(_forms) >= _MOST_FORMS:
+            _forms.clear()
+        _forms[key] = form
+        return written
+
+    def _form(self, reals: Reals, person: Recipient, context: MailContext) -> Form[Filled] | None:
+        stands = stand_ins(self.needs, reals) if self.needs else None
+        if self.needs is None or stands is None:
+            return None
+        variables = self._variables(*_with(self.needs, stands, person, context))
+        html = self.html.blanked(self.html.pieces(variables), stands)
+        subject = line_of(self._subject(variables, context), stands)
+        text = self.text.blanked(self.text.pieces(self._for_text(variables, context)), stands, is_plain=True)
+        if html is None or text is None:
+            return None
+        return Form(context.site, stands, subject, (text[0], html[0]), (text[1], html[1]))
+
+    def _is_same(self, one: _Written, other: _Written) -> bool:
+        """Whether two ways of writing come to the same mail, wherever the lines of their encoding end."""
+        return (
+            one.subject == other.subject
+            and str(one.text) == str(other.text)
+            and str(one.html) == str(other.html)
+            and _decoded(one.text_wire, self.text) == _decoded(other.text_wire, self.text)
+            and _decoded(one.html_wire, self.html) == _decoded(other.html_wire, self.html)
+        )
 
     def _variables(self, person: Recipient, context: MailContext) -> dict[str, object]:
         zone, links, tracking = person.timezone, context.links, context.tracking
@@ -246,15 +258,17 @@ class _Ready:
     def _text(
         self, variables: dict[str, object], context: MailContext, often: Mapping[str, bytes]
     ) -> tuple[str, list[bytes]]:
-        variables = dict(variables)
-        variables["_l"] = self.text_links
+        return self.text.tidied(self.text.pieces(self._for_text(variables, context)), often)
+
+    def _for_text(self, variables: dict[str, object], context: MailContext) -> dict[str, object]:
+        variables = {**variables, "_l": self.text_links}
         if self.uses_personal:
             variables["_person"] = _Personal(context.tracking, str(context.site.get("url") or "#"), is_html=False)
-        return self.text.tidied(self.text.pieces(variables), often)
+        return variables
 
     def _subject(self, variables: dict[str, object], context: MailContext) -> str:
         body = self.subjects.get(context.subject_variant, self.subjects[""])
-        return led(" ".join("".join(body.pieces(variables)).split()), self.direction)
+        return "".join(body.pieces(variables))
 
     def _head(self, person: Recipient, context: MailContext, subject: str, message_id: str) -> bytes:
         sender, lists = context.sender, context.lists
@@ -287,6 +301,29 @@ class _Ready:
             rich = _multipart("related", "=_pv_r", [rich, *map(_attached, shown)])
         body = _multipart("alternative", "=_pv_a", [_part("plain", self.text.is_base64) + b"".join(text), rich])
         return [_multipart("mixed", "=_pv_m", [body, *map(_attached, files)]) if files else body]
+
+
+@lru_cache(maxsize=2048)
+def _on_one_line(subject: str, way: str) -> str:
+    return led(" ".join(subject.split()), way)
+
+
+def _with(needs: Needs, stands: Reals, person: Recipient, context: MailContext) -> tuple[Recipient, MailContext]:
+    """The same reader with stand-ins for whatever has one."""
+    first = len(stands) - len(needs.said)
+    links = dict(zip(needs.links, stands[:first], strict=False))
+    words = {name: stand for name, stand in zip(needs.said, stands[first:], strict=True) if stand}
+    tracking = context.tracking
+    if tracking is not None:
+        prefix, pixel = stands[first - 2 : first]
+        tracking = Tracking(prefix, pixel)
+    context = replace(context, links=replace(context.links, **links), tracking=tracking)
+    return replace(person, attributes={**person.attributes, **words}), context
+
+
+def _decoded(wire: Sequence[bytes], part: Part) -> bytes:
+    raw = b"".join(wire)
+    return a2b_base64(raw) if part.is_base64 else a2b_qp(raw)
 
 
 @lru_cache(maxsize=4)

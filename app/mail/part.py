@@ -7,7 +7,7 @@ from. Shared by threads: shapes are only added.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import CodeType
 from typing import Final, NamedTuple, TypeAlias
@@ -16,6 +16,7 @@ from jinja2 import Template
 from jinja2.runtime import Context
 
 from app.mail.encode import base64_body, base64_lines, quoted_piece, quoted_printable, utf8_piece
+from app.mail.forms import Reals, Swaps, Wire, swapped, wire_of
 from app.mail.templates import sandbox_for
 
 _BLANKS = re.compile(r"\n(?:[ \t\u200f]*\n){2,}")
@@ -29,12 +30,13 @@ _Cast: TypeAlias = tuple[str | None, ...]
 class Part:
     """One template and the wire form of its static strings."""
 
-    __slots__ = ("_is_shapable", "_shapes", "_tidy_shapes", "is_base64", "known", "sandbox", "yields")
+    __slots__ = ("_is_shapable", "_shapes", "_tidy_shapes", "is_base64", "known", "sandbox", "source", "yields")
 
     def __init__(self, source: str, locale: str, is_base64: bool) -> None:
         sandbox = sandbox_for(source, locale)
         code = sandbox.compile(source)
         self.sandbox = sandbox
+        self.source = source
         self.yields = Template.from_code(sandbox, code, {}).root_render_func
         self.is_base64 = is_base64
         encode = utf8_piece if is_base64 else quoted_piece
@@ -64,20 +66,34 @@ class Part:
         if "\n\n\n" not in whole:
             return whole, self._encoded(pieces, often)
         key, fills = self._cast(pieces)
-        shape = None
-        # else a fill could be a blank line
-        if _HOLLOW.isdisjoint([fill[0] for fill in fills]) and "\n" not in "".join(fills):
-            shape = self._tidy_shapes.get(key) or self._shape(key, is_plain=True)
+        shape = self._tidy_shape(key, fills)
         if shape is None:
             whole = _tidy(whole)
             return whole, self._encoded((whole,), often)
         return shape.filled(fills), self._wire(shape, fills, often)
+
+    def blanked(self, pieces: Sequence[str], stands: Reals, *, is_plain: bool = False) -> tuple[Filled, Wire] | None:
+        """The text and its wire with blanks for these stand-ins; None when it is not that regular."""
+        key, fills = self._cast(pieces)
+        is_untidy = is_plain and "\n\n\n" in "".join(pieces)
+        shape = self._tidy_shape(key, fills) if is_untidy else self._shapes.get(key) or self._shape(key)
+        if shape is None:
+            return None
+        made = shape.between(map(utf8_piece, fills) if self.is_base64 else map(quoted_piece, fills))
+        wire = wire_of(made, dict(zip(range(1, len(made), 2), fills, strict=True)), stands, is_base64=self.is_base64)
+        static = shape.static or tuple((segment,) for segment in shape.segments)
+        return (Filled(static, fills), wire) if wire else None
 
     def _cast(self, pieces: Sequence[str]) -> tuple[_Cast, list[str]]:
         """Which static pieces there are, a gap for each other one, and what fills the gaps."""
         known = self.known
         key = tuple([piece if piece in known else None for piece in pieces if piece])
         return key, [piece for piece in pieces if piece and piece not in known]
+
+    def _tidy_shape(self, key: _Cast, fills: Sequence[str]) -> _Shape | None:
+        if not _HOLLOW.isdisjoint([fill[0] for fill in fills]) or "\n" in "".join(fills):
+            return None  # a fill could be a blank line
+        return self._tidy_shapes.get(key) or self._shape(key, is_plain=True)
 
     def _shape(self, key: _Cast, *, is_plain: bool = False) -> _Shape | None:
         """A text with these branches taken, kept; None when it is one of too many."""
@@ -92,13 +108,9 @@ class Part:
         return shape
 
     def _wire(self, shape: _Shape, fills: Sequence[str], often: Mapping[str, bytes]) -> list[bytes]:
-        made = [b""] * len(shape.wire) + [b""] * len(fills)
-        made[::2] = shape.wire
         if self.is_base64:
-            made[1::2] = map(utf8_piece, fills)
-            return [base64_lines(b"".join(made))]
-        made[1::2] = quoted_printable(fills, {}, often)
-        return made
+            return [base64_lines(b"".join(shape.between(map(utf8_piece, fills))))]
+        return shape.between(quoted_printable(fills, {}, often))
 
     def encoded(self, whole: str) -> list[bytes]:
         """The wire form of a text of which nothing is known beforehand."""
@@ -119,9 +131,15 @@ class _Shape:
     static: Static
 
     def filled(self, fills: Sequence[str]) -> str:
-        made = [""] * len(self.segments) + [""] * len(fills)
+        made = [""] * (2 * len(self.segments) - 1)
         made[::2], made[1::2] = self.segments, fills
         return "".join(made)
+
+    def between(self, fills: Iterable[bytes]) -> list[bytes]:
+        """The wire, with these in its gaps."""
+        made = [b""] * (2 * len(self.wire) - 1)
+        made[::2], made[1::2] = self.wire, fills
+        return made
 
 
 Static: TypeAlias = tuple[tuple[str, ...], ...]
@@ -129,14 +147,20 @@ NOTHING_STATIC: Final[Static] = ((), ())
 
 
 class Filled(NamedTuple):
-    """A text of one reader: the static strings around each fill, the same object for the same shape, and the fills."""
+    """A text of one reader: the static strings around each fill, the same object for the same shape, and the fills.
+
+    Of a form letter the fills are the same object for all its readers; `swaps` are the stand-ins in them, each with the
+    value it stands for, as long as itself.
+    """
 
     static: Static
     fills: Sequence[str]
+    swaps: Swaps = ()
 
     def __str__(self) -> str:
         pairs = zip(self.static, (*self.fills, ""), strict=True)
-        return "".join([piece for run, fill in pairs for piece in (*run, fill)])
+        text = "".join([piece for run, fill in pairs for piece in (*run, fill)])
+        return swapped(text, self.swaps) if self.swaps else text
 
 
 def _runs(key: _Cast) -> Static:

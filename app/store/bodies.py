@@ -6,11 +6,12 @@ Owns keeping and reading them; retention is a sweep of its own.
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -22,6 +23,9 @@ from app.store.releases import MailVersionRow
 
 Static: TypeAlias = tuple[tuple[str, ...], ...]
 """Texts that are the same in many bodies: those before the first fill, between two fills, behind the last."""
+Swaps: TypeAlias = tuple[tuple[str, str], ...]
+"""Stand-ins within fills, with what they stand for."""
+NOTHING_STATIC: Final[Static] = ((), ())
 _BY_TEMPLATE: Final = b"\x01"
 """Marks a body deflated with its template as the dictionary (RFC 1951); without a mark a whole zlib stream follows."""
 _BY_PIECES: Final = b"\x02"
@@ -36,10 +40,24 @@ _LONGEST: Final = 3_000
 # ── Packing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def pack(static: Static, fills: Sequence[str], version_id: int, template: str) -> bytes:
+def pack(static: Static, fills: Sequence[str], swaps: Swaps, version_id: int, template: str) -> bytes:
     """A body as it is kept. `static` are the texts around each fill, always the same object for the same texts.
 
-    A stretch of the template is (2 · length + 1, offset), a text (2 · length, its bytes), in bytes of UTF-8; the
+    With `swaps` the fills are the same object for many bodies too, and hold stand-ins, each as many bytes long as what
+    it stands for: those bodies differ in nothing else.
+    """
+    if not swaps:
+        return _packed(static, fills, version_id, template)
+    known = _alike.get(id(fills))
+    if known is None or known.version_id != version_id:
+        known = _know_alike(Alike(static, fills, swaps), version_id, template)
+    if known.parts:
+        return known.filled([real.encode() for _, real in swaps])
+    return _packed(NOTHING_STATIC, [_whole(Alike(static, fills, swaps))], version_id, template)
+
+
+def _packed(static: Static, fills: Sequence[str], version_id: int, template: str) -> bytes:
+    """A stretch of the template is (2 · length + 1, offset), a text (2 · length, its bytes), in bytes of UTF-8; the
     numbers are LEB128. Offsets behind the template count on in the longer texts written so far, so that what comes
     twice is written once.
     """
@@ -50,7 +68,7 @@ def pack(static: Static, fills: Sequence[str], version_id: int, template: str) -
     made[::2] = known.written
     made[1::2] = _texts(fills, known.end)
     packed = _BY_PIECES + b"".join(made)
-    return packed if len(packed) <= _LONGEST else _deflated(_whole(static, fills), version_id, template)
+    return packed if len(packed) <= _LONGEST else _deflated(_whole(Alike(static, fills)).encode(), version_id, template)
 
 
 def _texts(fills: Sequence[str], end: int) -> list[bytes]:
@@ -70,8 +88,24 @@ def _texts(fills: Sequence[str], end: int) -> list[bytes]:
     return made
 
 
-def _whole(static: Static, fills: Sequence[str]) -> bytes:
-    return "".join([piece for run, fill in zip(static, (*fills, ""), strict=True) for piece in (*run, fill)]).encode()
+class Alike(NamedTuple):
+    """A text as pack() takes it."""
+
+    static: Static
+    fills: Sequence[str]
+    swaps: Swaps = ()
+
+
+def _whole(text: Alike) -> str:
+    pairs = zip(text.static, (*text.fills, ""), strict=True)
+    whole = "".join([piece for run, fill in pairs for piece in (*run, fill)])
+    real = dict(text.swaps)
+    return "".join([real.get(part, part) for part in _cut(whole, text.swaps)])
+
+
+def _cut(whole: str, swaps: Swaps) -> list[str]:
+    """A text in parts; every second one is a stand-in. In one go, for a name may look like another's stand-in."""
+    return re.split("(" + "|".join(re.escape(stand) for stand, _ in swaps) + ")", whole) if swaps else [whole]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +116,46 @@ class _Known:
     version_id: int
     written: tuple[bytes, ...]
     end: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Bodies alike, packed: parts with gaps, and which value fills each gap. No parts when they cannot be kept so."""
+
+    fills: Sequence[str]
+    version_id: int
+    parts: tuple[bytes, ...]
+    order: tuple[int, ...]
+
+    def filled(self, reals: Sequence[bytes]) -> bytes:
+        made = list(self.parts)
+        made[1::2] = [reals[number] for number in self.order]
+        return b"".join(made)
+
+
+_alike: dict[int, _Kept] = {}
+"""By the identity of the fills, which lasts as long as the entry does."""
+
+
+def _know_alike(text: Alike, version_id: int, template: str) -> _Kept:
+    """How such bodies are packed, tried on the first of them: a number may look like a stand-in by chance."""
+    packed = _packed(text.static, text.fills, version_id, template)
+    parts = _cut(packed.decode("latin-1"), tuple((_latin(stand), "") for stand, _ in text.swaps))
+    numbers = {_latin(stand): number for number, (stand, _) in enumerate(text.swaps)}
+    order = tuple(numbers[part] for part in parts[1::2])
+    made = _Kept(text.fills, version_id, tuple(part.encode("latin-1") for part in parts), order)
+    filled = made.filled([real.encode() for _, real in text.swaps])
+    is_deflated = not packed.startswith(_BY_PIECES)
+    if is_deflated or unpack(filled, template) != _whole(text):
+        made = _Kept(text.fills, version_id, (), ())
+    if len(_alike) >= _KEPT:
+        _alike.clear()
+    _alike[id(text.fills)] = made
+    return made
+
+
+def _latin(text: str) -> str:
+    return text.encode().decode("latin-1")
 
 
 _KEPT: Final = 512
@@ -180,7 +254,7 @@ def keep(session: Session, bodies: Mapping[int, bytes], at: Instant) -> None:
 
 _KEEP = HotRows(
     {"message_id": "bigint", "blob": "bytea", "at": "bigint"},
-    "INSERT INTO body (message_id, blob, at) SELECT * FROM news WHERE true ON CONFLICT DO NOTHING",
+    "INSERT INTO body (message_id, blob, at) SELECT * FROM news WHERE true ON CONFLICT (message_id) DO NOTHING",
 )
 
 

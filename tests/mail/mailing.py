@@ -10,7 +10,7 @@ from pathlib import Path
 
 from app.mail.compiled import CompiledMail, Refused
 from app.mail.components import SiteFacts
-from app.mail.message import Links, ListHeaders, MailContext, Recipient, Sender, Tracking
+from app.mail.context import Links, ListHeaders, MailContext, Recipient, Sender, Tracking
 from app.mail.publish import PublishOptions, compile_mail
 from app.mail.source import Layouts, MailSource, SourceText, read_mail
 from app.mail.values import Answer, Code, Moment, Money, Survey

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from app.mail import headers
 from app.mail.bidi import FSI, PDI, RLM, clean_line
 from app.mail.compiled import Attachment, from_plain
+from app.mail.context import ListHeaders, Recipient, Sender
 from app.mail.headers import UnsendableAddress, ascii_address
 from app.mail.lint import as_attachment
-from app.mail.message import ListHeaders, Message, Recipient, RenderFault, Sender, render
+from app.mail.message import Message, RenderFault, render
 from tests.mail.mailing import NOON, alice, body_of, compiled, context, page, parsed, signed
 
 HELLO = "Hello {{ subscriber.first_name }},\n\nread [this](https://example.com/a?x=1&y=2){name=read}.\n"

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 # Each is signed as often as it occurs and once more, so that none can be added (RFC 6376 section 8.15).
 SIGNED = (
-    "from", "to", "cc", "reply-to", "subject", "date", "message-id", "in-reply-to", "references", "mime-version",
-    "content-type", "content-transfer-encoding", "list-id", "list-unsubscribe", "list-unsubscribe-post", "feedback-id",
-    "auto-submitted",
+    b"from", b"to", b"cc", b"reply-to", b"subject", b"date", b"message-id", b"in-reply-to", b"references",
+    b"mime-version", b"content-type", b"content-transfer-encoding", b"list-id", b"list-unsubscribe",
+    b"list-unsubscribe-post", b"feedback-id", b"auto-submitted",
 )  # fmt: skip
 _RUN = re.compile(rb"\t[ \t]*| [ \t]+")
 _SELECTOR = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*", re.IGNORECASE)
@@ -108,30 +108,30 @@ def sign(message: bytes, signers: Sequence[Signer], at: Instant, *, is_relaxed: 
     """
     end = message.find(b"\r\n\r\n")
     head, start = (message, len(message)) if end < 0 else (message[:end], end + 4)
-    plan, canonical = _chosen(head)
+    names, canonical = _chosen(head)
     body_hash = _base64(_body_hash(message, start, is_relaxed))
-    second = b"%d" % (at // SECOND)
-    made = [_signature(signer, plan, canonical, (body_hash, second)) for signer in signers]
+    facts = b"%d" % (at // SECOND), body_hash
+    made = [_signature(signer, names, canonical, facts) for signer in signers]
     return b"".join([*made, message])
 
 
 # ── Signatures ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _signature(signer: Signer, plan: _Plan, headers: bytes, facts: tuple[bytes, bytes]) -> bytes:
-    body_hash, second = facts
-    written, canonical = _frame(signer.domain, signer.selector, signer.algorithm, plan.names)
+def _signature(signer: Signer, names: bytes, headers: bytes, facts: tuple[bytes, bytes]) -> bytes:
+    """`facts`: the second and the body hash."""
+    written, canonical = _frame(signer.domain, signer.selector, signer.algorithm, names)
     # RFC 6376 section 3.7: the field itself comes last, without its signature and without a CRLF
-    signed = signer._sign(headers + canonical % (second, body_hash))
-    return written % (second, body_hash, _in_lines(_base64(signed)))
+    signed = signer._sign(headers + canonical % facts)
+    return written % (*facts, _in_lines(_base64(signed)))
 
 
 @lru_cache(maxsize=64)
-def _frame(domain: str, selector: str, algorithm: Algorithm, names: tuple[str, ...]) -> tuple[bytes, bytes]:
+def _frame(domain: str, selector: str, algorithm: Algorithm, names: bytes) -> tuple[bytes, bytes]:
     """The field as it is written and as it is signed, with gaps for the second, the hash and the signature."""
     start = f"v=1; a={algorithm}; c=relaxed/relaxed; d={domain};\r\n s={selector}; t=%b;\r\n h=".encode()
-    start += _folded(names) + b";\r\n bh=%b;\r\n b="
-    return b"DKIM-Signature: " + start + b"%b\r\n", b"dkim-signature:" + _value(start)
+    start += names + b";\r\n bh=%b;\r\n b="
+    return b"DKIM-Signature: " + start + b"%b\r\n", b"dkim-signature:" + start.replace(b"\r\n ", b" ")
 
 
 def _base64(data: bytes) -> bytes:
@@ -142,63 +142,50 @@ def _in_lines(signed: bytes) -> bytes:
     return b"\r\n ".join([signed[at : at + 72] for at in range(0, len(signed), 72)])
 
 
-def _folded(names: Sequence[str]) -> bytes:
-    lines, line = [], ""
-    for name in names:
-        if len(line) + len(name) > 68:
-            lines.append(line)
-            line = ""
-        line += f"{name}:"
-    return "\r\n ".join([*lines, line.rstrip(":")]).encode()
-
-
 # ── Headers (RFC 6376 sections 3.4.2 and 5.4.2) ──────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What is signed of fields that stand in one order: the `h=` list, and where its fields stand."""
+    """What is signed of fields that stand in one order: the `h=` list, folded; a form; where its values stand."""
 
-    names: tuple[str, ...]
+    names: bytes
+    form: bytes
     places: tuple[int, ...]
 
 
-def _chosen(head: bytes) -> tuple[_Plan, bytes]:
-    """Which fields are signed, and their canonical form."""
+def _chosen(head: bytes) -> tuple[bytes, bytes]:
+    """The `h=` list, folded, and the canonical form of what it names."""
     head = head.replace(b"\r\n ", b" ")
-    if b"\t" in head:
-        head = head.replace(b"\r\n\t", b" ")
-    fields = [_field(line) for line in head.split(b"\r\n")]
-    plan = _plan(tuple([name for name, _ in fields]))
-    return plan, b"".join([fields[place][1] for place in plan.places])
-
-
-@lru_cache(maxsize=512)
-def _field(line: bytes) -> tuple[str, bytes]:
-    """Name and canonical form of an unfolded field. Most are the same in each mail of a site."""
-    name, _, value = line.partition(b":")
-    key = name.strip().decode("ascii", "replace").lower()
-    return key, key.encode() + b":" + _value(value) + b"\r\n"
+    if b"  " in head or b"\t" in head:
+        head = _RUN.sub(b" ", head.replace(b"\r\n\t", b" "))
+    names, _, values = zip(*[line.partition(b":") for line in head.split(b"\r\n")], strict=True)
+    plan = _plan(names)
+    return plan.names, plan.form % tuple([values[place].strip(b" ") for place in plan.places])
 
 
 @lru_cache(maxsize=64)
-def _plan(found: tuple[str, ...]) -> _Plan:
-    names: list[str] = []
+def _plan(found: tuple[bytes, ...]) -> _Plan:
+    there = [name.strip(b" ").lower() for name in found]
+    names: list[bytes] = []
     places: list[int] = []
     for name in SIGNED:
         # the last occurrence is signed first
-        of_it = [place for place in range(len(found) - 1, -1, -1) if found[place] == name]
+        of_it = [place for place in range(len(there) - 1, -1, -1) if there[place] == name]
         places.extend(of_it)
         names.extend([name] * (len(of_it) + 1))
-    return _Plan(tuple(names), tuple(places))
+    form = b"".join([there[place] + b":%b\r\n" for place in places])
+    return _Plan(_folded(names), form, tuple(places))
 
 
-def _value(value: bytes) -> bytes:
-    """Relaxed canonicalisation of a field's value."""
-    value = value.replace(b"\r\n", b"")
-    if b"  " in value or b"\t" in value:
-        value = _RUN.sub(b" ", value)
-    return value.strip(b" ")
+def _folded(names: Sequence[bytes]) -> bytes:
+    lines, line = [], b""
+    for name in names:
+        if len(line) + len(name) > 68:
+            lines.append(line)
+            line = b""
+        line += name + b":"
+    return b"\r\n ".join([*lines, line.rstrip(b":")])
 
 
 # ── Body (RFC 6376 section 3.4.4) ────────────────────────────────────────────────────────────────────────────────────

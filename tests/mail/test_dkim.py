@@ -128,9 +128,10 @@ def test_any_headers_are_canonicalised_as_dkimpy_does(fields: list[tuple[str, li
     names, canonical = _chosen(message[: message.index(b"\r\n\r\n")])
     left = [(name.encode(), value.encode()) for name, _, value in (line.partition(":") for line in lines)]
     left.insert(0, (b"From", b" a@example.com"))
-    signed = select_headers(Relaxed.canonicalize_headers(left), [name.encode() for name in names.names])
+    listed = names.replace(b"\r\n ", b"").split(b":")
+    signed = select_headers(Relaxed.canonicalize_headers(left), listed)
     assert canonical == b"".join(name + b":" + value for name, value in signed)
-    assert set(SIGNED) == set(names.names)
+    assert set(SIGNED) == set(listed)
 
 
 LINES = st.lists(st.text(st.sampled_from("ab =.\t"), max_size=20), max_size=6)

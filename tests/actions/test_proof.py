@@ -206,17 +206,33 @@ def test_a_change_of_a_file_is_seen_and_the_sheet_written_again(folder: Path, tm
             assert watching.stdout is not None
             reading = Reading(watching.stdout)
             assert reading.until("The code is yours")
-            (page,) = tmp_path.glob("parvar-*.html")
+            page = page_in(tmp_path)
             assert '<meta http-equiv="refresh" content="2">' in page.read_text("utf-8")
             mail = site / "email_templates/a.md"
             mail.write_text(mail.read_text("utf-8").replace("The code is yours", "A new subject"), "utf-8")
             assert reading.until("A new subject")
-            assert "A new subject" in page.read_text("utf-8")
+            assert comes_to_say(page, "A new subject")
             mail.write_text("---\nsubject: x\n---\n{{ nothing }}\n", "utf-8")
             assert reading.until("unknown-variable"), "a mistake is told, and the watching goes on"
             assert watching.poll() is None
         finally:
             watching.terminate()
+
+
+def page_in(folder: Path) -> Path:
+    """The page of a preview: its words are told before it is written."""
+    until = time.monotonic() + 30
+    while not (found := list(folder.glob("parvar-*.html"))) and time.monotonic() < until:
+        time.sleep(0.05)
+    (page,) = found
+    return page
+
+
+def comes_to_say(page: Path, words: str) -> bool:
+    until = time.monotonic() + 30
+    while words not in page.read_text("utf-8") and time.monotonic() < until:
+        time.sleep(0.05)
+    return words in page.read_text("utf-8")
 
 
 class Reading:

@@ -117,6 +117,8 @@ def _next_incarnation(path: Path, new_id: Callable[[], bytes]) -> Owner:
         raise FolderUnfit(f"{path.name}: the node file cannot be read; restore it, or move the folder away")
     owner = Owner(last.node, last.incarnation + 1) if last else Owner(new_id().hex(), 1)
     write_durably(path / _NODE, f"{owner.node} {owner.incarnation}\n".encode("ascii"))
+    if last is None:
+        sync_folder(path.parent)
     return owner
 
 

@@ -78,6 +78,8 @@ class Journal:
         self._fault = ""
         self._number = 0
         self._file = self._new_file()
+        self._file.sync()
+        sync_folder(folder)  # or a power cut takes the whole file, and nobody knows whose claims these were
 
     @property
     def is_strict(self) -> bool:

@@ -94,7 +94,7 @@ def open_workshop(world: World) -> Workshop:
     log.info("recovered", recorded=recovered.recorded, uncertain=recovered.uncertain, given_back=recovered.given_back)
     lanes = world.lanes
     relays = fit_to_lanes(relays_of(world.settings.smtp_url, world.settings.data / "inbox"), lanes)
-    settings = JournalSettings(window=world.settings.journal_window, connections=2 * _connections(relays))
+    settings = JournalSettings(window=world.settings.journal_window, connections=_connections(relays))
     journal = Journal(path, folder.owner, boot, settings)
     paces = Paces(lanes, lambda: int.from_bytes(world.new_id()[:4], "big") / 2**32, world.monotonic)
     signers = signers_of(world.settings.dkim)

@@ -103,8 +103,8 @@ def test_the_window_is_never_exceeded(tmp_path: Path) -> None:
 def test_a_window_of_one_asks_for_no_list_and_syncs_each_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    synced = counted_syncs(monkeypatch)
     journal = opened(tmp_path, STRICT)
+    synced = counted_syncs(monkeypatch)
     assert journal.allow([(1, 1), (2, 1)]) == 2
     assert not synced
     for number in (1, 2):
@@ -114,8 +114,8 @@ def test_a_window_of_one_asks_for_no_list_and_syncs_each_message(
 
 
 def test_one_sync_serves_a_whole_window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    synced = counted_syncs(monkeypatch)
     journal = opened(tmp_path)
+    synced = counted_syncs(monkeypatch)
     keys = [(number, 1) for number in range(16)]
     assert journal.allow(keys) == 16
     for key in keys:
@@ -125,9 +125,18 @@ def test_one_sync_serves_a_whole_window(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_a_message_nobody_allowed_is_made_durable_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = opened(tmp_path)
     synced = counted_syncs(monkeypatch)
-    opened(tmp_path).begin((1, 1), 0)
+    journal.begin((1, 1), 0)
     assert len(synced) == 1
+
+
+def test_whose_journal_it_is_is_durable_before_anybody_claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A power cut between the first claim and the first list must not leave claims that nobody can account for."""
+    synced = counted_syncs(monkeypatch)
+    opened(tmp_path)
+    assert len(synced) == 1
+    assert account(tmp_path, "boot-2").owner == OWNER
 
 
 def test_a_journal_with_nothing_open_leaves_no_file(tmp_path: Path) -> None:

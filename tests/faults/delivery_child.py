@@ -1,9 +1,11 @@
 """A real worker's hands, to be killed: `python -m tests.faults.delivery_child <url> <folder> <port> <connections>`.
 
-It opens the workshop as the worker does (folder, recovery, journal, couriers) and delivers until nothing is open. From
-the environment: FSIZE, no file of it may grow beyond so many bytes; CLOCK, a file with the seconds its calendar is off
-by, and leases are kept and looked for all the time; ASLEEP, seconds its transactions may stand still; EAT, a file: once
-it is there, memory is eaten without end; SPACE, so many bytes more than at the start, and memory is refused.
+It opens the workshop as the worker does (folder, recovery, journal, couriers) and delivers until nothing is open.
+From the environment: WINDOW and UNCERTAIN, as PARVAR_JOURNAL_WINDOW and PARVAR_UNCERTAIN; TIMEOUT, of the relay;
+BOOT, the identity of this boot; HASTE, so many seconds since boot pass in one; FSIZE, no file of it may grow beyond
+so many bytes; CLOCK, a file with the seconds its calendar is off by, and leases are kept and looked for all the time;
+ASLEEP, seconds its transactions may stand still; EAT, a file: once it is there, memory is eaten without end; SPACE,
+so many bytes more than at the start, and memory is refused.
 """
 
 import os
@@ -12,6 +14,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -33,12 +37,23 @@ from app.world import World
 
 def build_world(url: str, folder: Path, port: int = 1, connections: int = 1) -> World:
     """The world as it is, with the keys of the tests."""
-    smtp = f"relay=smtp://127.0.0.1:{port}?starttls=never&timeout=10&connections={connections}"
-    settings = Settings(url, "x" * 40, "http://127.0.0.1:8000", folder, smtp_url=smtp, bounce_domain="b.example.com")
-    links = Links((Key(1, b"k" * 32),), "http://127.0.0.1:8000", "http://127.0.0.1:8000")
-    database = open_database(url)
-    clock = wrong_by(Path(os.environ["CLOCK"])) if "CLOCK" in os.environ else wall
-    return World(settings, database, links, clock, clock, lambda: os.urandom(16), since_boot, secret=b"s" * 32)
+    here, asked = "http://127.0.0.1:8000", os.environ
+    timeout = asked.get("TIMEOUT", "10")
+    smtp = f"relay=smtp://127.0.0.1:{port}?starttls=never&timeout={timeout}&connections={connections}"
+    settings = replace(
+        Settings(url, "x" * 40, here, folder, smtp_url=smtp, bounce_domain="b.example.com"),
+        journal_window=int(asked.get("WINDOW", "16")),
+        uncertain=asked.get("UNCERTAIN", "hold"),
+    )
+    links = Links((Key(1, b"k" * 32),), here, here)
+    clock = wrong_by(Path(asked["CLOCK"])) if "CLOCK" in asked else wall
+    return World(settings, open_database(url), links, clock, clock, lambda: os.urandom(16), hurried(), secret=b"s" * 32)
+
+
+def hurried() -> Callable[[], float]:
+    """The seconds since boot, of which HASTE pass in one."""
+    haste = float(os.environ.get("HASTE", "1"))
+    return lambda: since_boot() * haste
 
 
 class wrong_by:
@@ -106,6 +121,8 @@ def main(url: str, folder: Path, port: int, connections: int) -> None:
     world = build_world(url, folder, port, connections)
     if asleep := os.environ.get("ASLEEP"):
         world.database.end_idle(float(asleep))
+    if boot := os.environ.get("BOOT"):
+        setattr(working, "boot_identity", lambda: boot)  # noqa: B010 - it is the name the workshop asks
     shop = working.open_workshop(world)
     stopping = threading.Event()
     limits(shop, stopping)

@@ -82,9 +82,10 @@ class House:
 
     def start(self, port: int = 0, connections: int = 1, worker: str = "node", **environ: str) -> subprocess.Popen[str]:
         arguments = [self.url, str(self.folder / worker), str(port or self.server.port), str(connections)]
+        module = "powered_child" if "SHADOW" in environ else "delivery_child"
         with (self.folder / "children.log").open("a") as log:
             child = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.delivery_child", *arguments],
+                [sys.executable, "-m", f"tests.faults.{module}", *arguments],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
@@ -102,12 +103,12 @@ class House:
         assert child.stdout.readline() == "ready\n", (self.folder / "children.log").read_text()[-3_000:]
         return child
 
-    def finish(self, connections: int = 1, worker: str = "node") -> None:
+    def finish(self, connections: int = 1, worker: str = "node", **environ: str) -> None:
         """Let a child that nobody disturbs do what is left."""
-        child = self.start(0, connections, worker)
+        child = self.start(0, connections, worker, **environ)
         assert child.wait(60) == 0, (self.folder / "children.log").read_text()[-3_000:]
 
-    def killed_at(self, at: int, connections: int, *, spills: bool) -> bool:
+    def killed_at(self, at: int, connections: int, *, spills: bool, **environ: str) -> bool:
         """Run a child and kill it when so many bytes went over the wire; False when it was done before."""
         fallen = threading.Event()
         started: list[subprocess.Popen[str]] = []
@@ -119,7 +120,7 @@ class House:
             started[0].kill()
 
         with Guillotine(self.server.port, at, fall, spills=spills) as proxy:
-            started.append(self.start(proxy.port, connections))
+            started.append(self.start(proxy.port, connections, **environ))
             there.set()
             status = started[0].wait(60)
         assert fallen.is_set() or status == 0, (self.folder / "children.log").read_text()[-3_000:]
@@ -160,6 +161,7 @@ def house(url: str, folder: Path, count: int, server: SmtpServer, keeper: Keeper
     world = build_world(url, folder / "node")
     publish(world)
     PostOffice(world, Clock(wall())).crowd(count)
+    world.database.dispose()
     opened = House(url, folder, server, keeper, database)
     try:
         yield opened

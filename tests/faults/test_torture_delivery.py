@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,24 +21,28 @@ MAILS, CONNECTIONS = 400, 4
 
 @pytest.mark.torture
 def test_a_list_that_is_killed_cut_and_stopped_until_time_is_up(
-    tmp_path: Path, database_url: str, note: Note, request: pytest.FixtureRequest
+    tmp_path: Path, database_url: str, fresh_url: Callable[[], str], note: Note
 ) -> None:
-    minutes = float(os.environ.get("PARVAR_TORTURE_MINUTES", "1"))
-    until = time.monotonic() + minutes * 60 / 4
     seed = random.SystemRandom().randrange(1 << 32)
     chance = random.Random(seed)
     print(f"seed {seed}")
-    for number in itertools.count():
-        if number and time.monotonic() > until:
-            break
+    for number in rounds(1 / 4):
         folder = tmp_path / str(number)
         folder.mkdir()
-        url = database_url if not number else request.getfixturevalue("fresh_url")()
-        _round(url, folder, chance, note)
+        _round(fresh_url() if number else database_url, folder, chance, note)
+
+
+def rounds(share: float) -> Iterator[int]:
+    """Numbers, at least one, until this share of the time of `make torture` is over."""
+    until = time.monotonic() + float(os.environ.get("PARVAR_TORTURE_MINUTES", "1")) * 60 * share
+    for number in itertools.count():
+        if number and time.monotonic() > until:
+            return
+        yield number
 
 
 @pytest.fixture
-def fresh_url(tmp_path: Path, database_url: str, request: pytest.FixtureRequest) -> object:
+def fresh_url(tmp_path: Path, database_url: str, request: pytest.FixtureRequest) -> Callable[[], str]:
     """Another database of the same sort with all tables, at each call."""
     from tests.services.schema import lay_tables
 

@@ -148,6 +148,9 @@ class _Taking:
             with self._world.transaction("read") as session:
                 self._warm(session)
                 due = [(kind, lane) for kind in self._classes for lane in claims.lanes_due(session, kind, self._now)]
+                self._post.warm_up.choose(
+                    session, (lane for kind, lane in due if kind is MailClass.MARKETING), self._now
+                )
             self._known.due = tuple(due)
             self._known.looked_at = self._world.monotonic() if due else _NEVER
         return bool(self._lanes())
@@ -172,7 +175,7 @@ class _Taking:
             room = share if kind is not MailClass.MARKETING else min(share, self._room(lane))
             if room > 0:
                 wanted = Wanted(kind, lane, room, self._now, self._wall + LEASE)
-                found = claims.claim(session, self._post.owner, wanted)
+                found = self._post.warm_up.claim(session, self._post.owner, wanted)
                 if kind is MailClass.MARKETING:
                     self._post.paces.took(lane, len(found))
                 claimed += found

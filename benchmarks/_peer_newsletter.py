@@ -1,8 +1,9 @@
 """A peer beside us: Django's mail stack with django-newsletter, on the same list and sink. Runs in a venv of its own.
 
-    python _peer_newsletter.py PORT COUNT HTML TEXT     prints mails a second
+    python _peer_newsletter.py PORT NAMES HTML TEXT     prints mails a second
 
-`HTML` and `TEXT` are files with what our own mail says. Imports nothing of ours.
+`NAMES` is a file with a line for each reader, `HTML` and `TEXT` are files with what our own mail says. Imports nothing
+of ours.
 """
 
 from __future__ import annotations
@@ -15,16 +16,36 @@ from datetime import timedelta
 from pathlib import Path
 
 
-def main(port: int, count: int, html: str, text: str) -> None:
+def main(port: int, names: list[str], html: str, text: str) -> None:
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         _templates(place / "newsletter" / "message", html, text)
         _settings(place, port)
-        submission = _list(count)
+        submission = _list(names)
+        taken = _counted()
         began = time.perf_counter()
         submission.submit()
-        print(count / (time.perf_counter() - began))
+        took = time.perf_counter() - began
+        if sum(taken) != len(names):  # it logs what fails and goes on
+            sys.exit(f"only {sum(taken)} of {len(names)} mails were taken")
+        print(len(names) / took)
+
+
+def _counted() -> list[int]:
+    """How many mails the server took, kept while it sends."""
+    from django.core.mail.backends.smtp import EmailBackend
+
+    taken: list[int] = []
+    send = EmailBackend.send_messages
+
+    def sent(self, messages) -> int:
+        done = send(self, messages) or 0
+        taken.append(done)
+        return done
+
+    EmailBackend.send_messages = sent
+    return taken
 
 
 def _templates(place: Path, html: str, text: str) -> None:
@@ -65,14 +86,14 @@ def _settings(place: Path, port: int) -> None:
     call_command("migrate", verbosity=0)
 
 
-def _list(count: int):
+def _list(names: list[str]):
     from django.utils.timezone import now
     from newsletter.models import Message, Newsletter, Submission, Subscription
 
     letter = Newsletter.objects.create(title="Green Basket", slug="basket", email="sara@example.com", sender="Sara")
     Subscription.objects.bulk_create(
-        Subscription(newsletter=letter, name_field=f"P{n}", email_field=f"p{n}@example.org", subscribed=True)
-        for n in range(count)
+        Subscription(newsletter=letter, name_field=name, email_field=f"p{n}@example.org", subscribed=True)
+        for n, name in enumerate(names)
     )
     message = Message.objects.create(title="Hello", slug="hello", newsletter=letter)
     submission = Submission.from_message(message)
@@ -84,4 +105,5 @@ def _list(count: int):
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), *(Path(name).read_text("utf-8") for name in sys.argv[3:5]))
+    names, html, text = (Path(name).read_text("utf-8") for name in sys.argv[2:5])
+    main(int(sys.argv[1]), names.split("\n"), html, text)

@@ -3,8 +3,7 @@
     python benchmarks/smtp_client.py [--messages 10000] [--size 23000] [--rounds 5]
 
 Needs Postfix's smtp-source and smtp-sink. All candidates take turns in every round; the figures are medians, and what
-counts is the
-ratio, for both programs share the machine with the sink.
+counts is the ratio, for both programs share the machine with the sink.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -80,8 +80,14 @@ def source(port: int, count: int, size: int, sessions: int) -> None:
     subprocess.run(command, check=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Sink:
+    port: int
+    pid: int
+
+
 @contextmanager
-def sink() -> Iterator[int]:
+def sink() -> Iterator[Sink]:
     program = shutil.which("smtp-sink", path=PATH)
     assert program, "smtp-sink is missing: apt-get install postfix"
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -93,7 +99,7 @@ def sink() -> Iterator[int]:
                 break
             time.sleep(0.02)
         try:
-            yield port
+            yield Sink(port, process.pid)
         finally:
             process.terminate()
 
@@ -175,7 +181,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     body, count = make_body(options.size), options.messages
-    with sink() as port:
+    with sink() as found:
+        port = found.port
         candidates: dict[str, Callable[[], object]] = {
             "smtp-source -s 16 -d": lambda: source(port, count, options.size, 16),
             "smtp-source -s 4 -d": lambda: source(port, count, options.size, 4),

@@ -101,14 +101,23 @@ def parse_reply(lines: Sequence[bytes]) -> Reply:
     if not lines:
         raise ValueError("an empty reply")
     code = reply_code(lines[-1])
-    if len(lines) > 1 and any(line[:3] != lines[-1][:3] for line in lines):
+    enhanced, text = _status_and_text(code, _plain(lines[0][4:]))
+    if len(lines) == 1:
+        return Reply(code, enhanced, text[:MAX_TEXT])
+    if any(line[:3] != lines[-1][:3] for line in lines):
         raise ValueError("a reply whose lines carry different codes")
-    texts = [_plain(line[4:]) for line in lines]
-    enhanced = ""
-    if (found := _ENHANCED.match(texts[0])) and found.group(1) == str(code)[0]:
-        enhanced = found.group()
-        texts = [text.removeprefix(enhanced).strip() for text in texts]
-    return Reply(code, enhanced, "\n".join(texts)[:MAX_TEXT])
+    others = [_plain(line[4:]) for line in lines[1:]]
+    if enhanced:
+        others = [other.removeprefix(enhanced).strip() for other in others]
+    return Reply(code, enhanced, "\n".join((text, *others))[:MAX_TEXT])
+
+
+def _status_and_text(code: int, text: str) -> tuple[str, str]:
+    """The enhanced code at the front, when it is of the class of the code, and what stands behind it."""
+    found = _ENHANCED.match(text)
+    if found is None or int(found.group(1)) != code // 100:
+        return "", text
+    return found.group(), text[found.end() :].strip()
 
 
 def _plain(raw: bytes) -> str:
@@ -118,12 +127,13 @@ def _plain(raw: bytes) -> str:
 
 def reply_code(line: bytes) -> int:
     """The code a reply line begins with, 200 to 599. Raises ValueError on anything else."""
-    head = line[:3]
-    if len(head) < 3 or not head.isdigit() or not b"200" <= head <= b"599" or line[3:4] not in _AFTER_CODE:
+    code = _CODES.get(line[:3])
+    if code is None or line[3:4] not in _AFTER_CODE:
         raise ValueError(f"not a reply line: {line[:60]!r}")
-    return int(head)
+    return code
 
 
+_CODES: Final = {b"%d" % code: code for code in range(200, 600)}
 _AFTER_CODE: Final = frozenset((b" ", b"-", b"\r", b"\n", b""))
 
 

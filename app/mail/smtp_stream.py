@@ -104,7 +104,6 @@ class Stream:
         """
         item, following = self._must(), self._following
         pieces = (self._clean_up,) if refused else self._body_of(item)
-        boundary = sum(map(len, pieces))
         opening = self._opening(following) if following else b""
         if not refused:
             self._in_flight = item
@@ -112,13 +111,15 @@ class Stream:
         try:
             self._wire.send(self._timeouts.body, *pieces, opening)
         except WireLost as lost:
-            if not refused and lost.sent < boundary:
+            if not refused and lost.sent < sum(map(len, pieces)):
                 self._in_flight = None
                 self._give_back(item, lost)
             raise
 
     def _read_answers(self) -> bool:
         """Read the replies to MAIL, RCPT and DATA of the current mail. True when it is settled as refused."""
+        if not self._skip and self._wire.take_if(*_GO_ON):
+            return False
         self._read_skipped()
         mail = self._reply(self._timeouts.command, Stage.MAIL)
         rcpt = self._reply(self._timeouts.command, Stage.RCPT) if not _closes(mail) else mail
@@ -222,10 +223,13 @@ class Stream:
         reply = self._reply(self._timeouts.final, Stage.FINAL)
         self._in_flight = None
         self._session.answered += 1
+        if reply.is_positive:
+            self._session.sent += 1
+            self._work.settle(item, Sent(reply))
+            return
         outcome = _final_outcome(reply)
-        self._session.sent += isinstance(outcome, Sent)
         self._settle(item, outcome)
-        if reply.code == 421 or isinstance(outcome, Uncertain | RelayFault):
+        if _closes(reply) or isinstance(outcome, (Uncertain, RelayFault)):
             raise _SessionOver
 
     def _refuse(self, outcome: Outcome) -> None:
@@ -307,6 +311,8 @@ class _SessionOver(Exception):
 _MAX_LOSSES: Final = 2
 _SALVAGE: Final = 0.05
 _USUAL: Final = {b"250": Reply(250, "", ""), b"354": Reply(354, "", "")}
+_GO_ON: Final = (b"250 ", b"250 ", b"354 ")
+"""How the answers to MAIL, RCPT and DATA begin when all is well, which is nearly always."""
 
 
 def _closes(reply: Reply) -> bool:

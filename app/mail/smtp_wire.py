@@ -17,6 +17,8 @@ from typing import Final
 
 MAX_LINE: Final = 8 * 1024
 MAX_REPLY_LINES: Final = 200
+_SENDING: Final = socket.SO_SNDTIMEO
+_RECEIVING: Final = socket.SO_RCVTIMEO
 _TIMEVAL: Final = struct.Struct("@ll")
 _TLS_RECORD: Final = 16 * 1024
 _SLOWEST: Final = 4_096  # bytes a second below which sending counts as stuck
@@ -42,11 +44,8 @@ class Wire:
         self._clock = clock
         self._buffer = b""
         self._timeouts: dict[int, float] = {}
+        self.is_encrypted = False
         sock.settimeout(None)
-
-    @property
-    def is_encrypted(self) -> bool:
-        return isinstance(self._socket, ssl.SSLSocket)
 
     @property
     def has_unread(self) -> bool:
@@ -72,6 +71,7 @@ class Wire:
             raise WireLost(f"the certificate is not valid for {host}: {fault.verify_message}") from fault
         except (OSError, ValueError) as fault:
             raise WireLost(f"the TLS handshake failed: {_why(fault)}") from fault
+        self.is_encrypted = True
         self._timeouts.clear()
 
     def send(self, timeout: float, *pieces: bytes) -> None:
@@ -79,7 +79,7 @@ class Wire:
         sent = 0
         total = sum(map(len, pieces))
         try:
-            self._wait_at_most(socket.SO_SNDTIMEO, timeout)
+            self._wait_at_most(_SENDING, timeout)
             if not self.is_encrypted:
                 sent = self._socket.sendmsg(pieces)
             if sent < total:
@@ -93,7 +93,7 @@ class Wire:
     def _send_some(self, data: memoryview, deadline: float, timeout: float) -> int:
         if self._clock() > deadline:
             raise TimeoutError("the server takes the mail too slowly")
-        self._wait_at_most(socket.SO_SNDTIMEO, timeout)
+        self._wait_at_most(_SENDING, timeout)
         # one TLS record at a time: of a larger write that fails nobody knows how much has left
         return self._socket.send(data[:_TLS_RECORD] if self.is_encrypted else data)
 
@@ -110,6 +110,17 @@ class Wire:
             if len(lines) > MAX_REPLY_LINES:
                 raise WireGarbage("a reply without end")
         return tuple(lines)
+
+    def take_if(self, *heads: bytes) -> bool:
+        """Take the next replies unread, when all of them are here, of one line each, and begin with these bytes.
+
+        A head is a code and the blank behind it: anything that is no reply of one line begins otherwise.
+        """
+        lines = self._buffer.split(b"\n", len(heads))
+        if len(lines) <= len(heads) or not all(map(bytes.startswith, lines, heads)):
+            return False
+        self._buffer = lines[-1]
+        return True
 
     def _line(self, timeout: float) -> bytes:
         end = self._buffer.find(b"\n")
@@ -142,7 +153,7 @@ class Wire:
 
     def _receive(self, timeout: float) -> bytes:
         try:
-            self._wait_at_most(socket.SO_RCVTIMEO, timeout)
+            self._wait_at_most(_RECEIVING, timeout)
             data = self._socket.recv(65_536)
         except (OSError, ValueError) as fault:
             raise WireLost(_why(fault)) from fault
@@ -152,7 +163,7 @@ class Wire:
 
     def _wait_at_most(self, option: int, timeout: float) -> None:
         """Let the kernel keep the time where it can: Python's own way polls before every read and write."""
-        if timeout == self._timeouts.get(option):
+        if self._timeouts.get(option) == timeout:
             return
         self._timeouts[option] = timeout
         if self.is_encrypted:

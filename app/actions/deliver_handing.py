@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import structlog
@@ -56,22 +57,33 @@ class Ended:
         return self.letter.id, self.letter.claim_no
 
 
+@dataclass(slots=True)
+class _Drawn:
+    """One letter between its drawing and its end."""
+
+    load: Load
+    letter: Letter
+    version: Chosen
+    body: bytes | None = None
+    """What is sent, packed."""
+
+
 class Handing:
     """The hooks of a transport for one shift. `settled` is told each end, on a sending thread."""
 
     def __init__(self, post: Post, first_slot: int, settled: Callable[[Ended], None]) -> None:
         self._post = post
         self._world = post.world
+        self._monotonic = post.world.monotonic
         self._first_slot = first_slot
         self._settled = settled
-        self._drawn: dict[_Key, tuple[Load, Letter, Chosen]] = {}
-        self._bodies: dict[_Key, bytes] = {}
+        self._drawn: dict[_Key, _Drawn] = {}
 
     # ── Envelopes ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def envelopes(self, load: Load, is_over: Callable[[], bool]) -> Iterator[Envelope]:
         """Draw letters in chunks, each allowed by the journal before it may begin. The rest stays in the load."""
-        while not load.is_over and not is_over() and self._world.monotonic() < load.until:
+        while not load.is_over and not is_over() and self._monotonic() < load.until:
             chunk = load.undrawn()[:CHUNK]
             try:
                 allowed = self._post.journal.allow([(letter.id, letter.claim_no) for letter, _ in chunk])
@@ -79,43 +91,42 @@ class Handing:
                 log.error("journal_full", reason=self._post.journal.fault)
                 return
             for letter, version in chunk[:allowed]:
-                if is_over():
-                    return
                 load.drawn += 1
-                self._drawn[letter.id, letter.claim_no] = load, letter, version
-                yield self._envelope(load, letter, version)
+                yield self._envelope(_Drawn(load, letter, version))
 
-    def _envelope(self, load: Load, letter: Letter, version: Chosen) -> Envelope:
-        key, sender = MessageKey(letter.id, letter.claim_no), return_path(self._world, letter)
+    def _envelope(self, drawn: _Drawn) -> Envelope:
+        letter, routes = drawn.letter, self._post.routes
+        key = MessageKey(letter.id, letter.claim_no)
+        self._drawn[key] = drawn
         return Envelope(
             key,
-            sender,
+            return_path(self._world, letter),
             letter.address,
-            lambda: self._body(load, letter, version),
-            relays=self._post.routes.of(mailing_of(letter)),
+            partial(self._body, drawn),
+            relays=routes.of(mailing_of(letter)) if routes.are_any else (),
             is_wire_ready=True,
             lane=letter.lane,
             at_once=self._post.paces.lane(letter.lane).connections if letter.mail_class is MailClass.MARKETING else 0,
         )
 
-    def _body(self, load: Load, letter: Letter, version: Chosen) -> bytes:
+    def _body(self, drawn: _Drawn) -> bytes:
         """Write the mail, on a sending thread. Raises NoBody when it may not leave any more."""
-        self._ask_again(load)
+        load, letter, version = drawn.load, drawn.letter, drawn.version
+        if self._monotonic() - load.asked_at >= ASKED_FOR:
+            self._ask_again(load)
         if letter.id in load.stopped:
             raise NoBody("asked_again")
         if letter.lane in load.slowed and letter.mail_class is MailClass.MARKETING:
             raise NoBody("lane_rests")
         message = compose(self._world, load.shelved, letter, version, load.promised.given.get(letter.id))
-        self._bodies[letter.id, letter.claim_no] = pack(*message.filled, version.id, version.mail.html)
+        drawn.body = pack(*message.filled, version.id, version.mail.html)
         data = message.data
         return sign(data, self._post.signers, self._world.now(), is_relaxed=True) if self._post.signers else data
 
     def _ask_again(self, load: Load) -> None:
         """She may have left while the letters before hers went out; without an answer nothing leaves."""
-        if self._world.monotonic() - load.asked_at < ASKED_FOR:
-            return
         with load.lock:
-            began = self._world.monotonic()
+            began = self._monotonic()
             if began - load.asked_at < ASKED_FOR:
                 return
             try:
@@ -131,29 +142,31 @@ class Handing:
 
     def before_final_dot(self, key: MessageKey, connection: int) -> None:
         """The last moment: our lease must still be good, permission fresh, and the journal must know."""
-        load, letter, _ = self._drawn[key]
-        try:
-            self._ask_again(load)
-        except NoBody as unanswered:
-            raise HandOverForbidden(str(unanswered), is_final=False) from unanswered
-        if letter.id in load.stopped:
+        load, now = self._drawn[key].load, self._monotonic()
+        if now - load.asked_at >= ASKED_FOR:
+            try:
+                self._ask_again(load)
+            except NoBody as unanswered:
+                raise HandOverForbidden(str(unanswered), is_final=False) from unanswered
+            now = self._monotonic()
+        if key.message in load.stopped:
             raise HandOverForbidden("asked_again", is_final=False)
-        if self._world.monotonic() > load.until:
+        if now > load.until:
             raise HandOverForbidden("lease")
         try:
-            self._post.journal.begin((key.message, key.claim), self._first_slot + connection)
+            self._post.journal.begin(key, self._first_slot + connection)
         except JournalFull as full:
             raise HandOverForbidden("journal") from full
 
     def after_reply(self, settlement: Settlement) -> None:
         """Write down what was answered before anything else happens on this connection."""
-        key = (settlement.key.message, settlement.key.claim)
-        load, letter, version = self._drawn.pop(key)
+        key = settlement.key
+        drawn = self._drawn.pop(key)
         verdict = verdict_of(settlement.outcome)
         if verdict.left_the_house:
             self._post.journal.end(key, verdict.word, verdict.reply, self._world.now())
-        self._learn(load, letter, verdict)
-        self._settled(Ended(load, letter, version, verdict, settlement.relay, self._bodies.pop(key, None)))
+        self._learn(drawn.load, drawn.letter, verdict)
+        self._settled(Ended(drawn.load, drawn.letter, drawn.version, verdict, settlement.relay, drawn.body))
 
     def _learn(self, load: Load, letter: Letter, verdict: Verdict) -> None:
         """Whoever asks for patience gets it at once: the rest of the lane's letters stay here."""

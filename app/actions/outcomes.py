@@ -43,22 +43,22 @@ class Verdict:
     @property
     def suppresses(self) -> bool:
         """A hard answer: the address gets nothing any more."""
-        return self.state is MessageState.REFUSED and self.reason == ReplyClass.HARD.value
+        return self.state is MessageState.REFUSED and self.reason == ReplyClass.HARD
 
     @property
     def is_soft(self) -> bool:
         """Held against the address, but only counted."""
-        return self.state is MessageState.REFUSED and self.reason in (ReplyClass.SOFT.value, ReplyClass.UNKNOWN.value)
+        return self.state is MessageState.REFUSED and self.reason in (ReplyClass.SOFT, ReplyClass.UNKNOWN)
 
     @property
     def slows(self) -> bool:
         """The lane has to be slower."""
-        return self.reason == ReplyClass.THROTTLE.value
+        return self.reason == ReplyClass.THROTTLE
 
     @property
     def word(self) -> str:
         """What the journal keeps: the state and why, at most 32 ASCII characters."""
-        return f"{self.state.value}:{self.reason}"[:32]
+        return f"{self.state}:{self.reason}"[:32]
 
 
 RELAY_REST: Span = MINUTE

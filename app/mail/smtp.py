@@ -41,6 +41,7 @@ LONGEST_REST: Final = 600.0
 HORIZON: Final = 10.0
 """Seconds: nothing is claimed that would leave later than this."""
 _POLL: Final = 0.01
+_STOPPED: Final = "the transport was stopped"
 
 Clock = Callable[[], float]
 
@@ -61,6 +62,7 @@ class SmtpTransport:
         self._idle: list[Session] = []
         self._wires: WeakSet[Wire] = WeakSet()
         self._stopped = threading.Event()
+        self._shift: _Shift | None = None
         self._rests_until = 0.0
         self._rest = 0.0
 
@@ -83,7 +85,9 @@ class SmtpTransport:
         return max(1, int(rate * HORIZON)) if rate else NO_LIMIT
 
     def send(self, envelopes: Iterable[Envelope], hooks: Hooks) -> Tally:
-        shift = _Shift(self, iter(envelopes), Tallying(hooks), self._stopped)
+        shift = self._shift = _Shift(self, iter(envelopes), Tallying(hooks), self._stopped)
+        if self._stopped.is_set():
+            shift.end(_STOPPED)
         shift.run()
         return shift.hooks.tally()
 
@@ -98,6 +102,8 @@ class SmtpTransport:
 
     def stop(self, grace: float) -> None:
         self._stopped.set()
+        if self._shift:
+            self._shift.end(_STOPPED)
         timer = threading.Timer(grace, self._cut)
         timer.daemon = True
         timer.start()
@@ -185,7 +191,8 @@ class _Shift:
         self._threads: list[threading.Thread] = []
         self._working = 0
         self._is_dry = False
-        self._over = ""
+        self.over = ""
+        """Why no more is drawn, or empty."""
         self._error: BaseException | None = None
         self.fault: RelayFault | None = None
         self._most = transport.relay.limits.connections
@@ -206,17 +213,12 @@ class _Shift:
 
     def end(self, reason: str) -> None:
         with self._lock:
-            self._over = self._over or reason
-
-    @property
-    def over(self) -> str:
-        """Why no more is drawn, or empty."""
-        return "the transport was stopped" if self._stopped.is_set() else self._over
+            self.over = self.over or reason
 
     def fail(self, error: BaseException) -> None:
         with self._lock:
             self._error = self._error or error
-            self._over = self._over or f"{type(error).__name__} in the caller"
+            self.over = self.over or f"{type(error).__name__} in the caller"
 
     # ------------------------------------------------------------ workers
 
@@ -251,7 +253,7 @@ class _Shift:
     def take(self, slot: int, *, may_wait: bool) -> Item | Envelope | None:
         """The next mail for a connection. Without `may_wait` also None while it must wait: replies first."""
         while not self.over:
-            if item := self._pop_returned():
+            if self._returned and (item := self._pop_returned()):
                 self._held.begin(slot, item.envelope, anyway=True)
                 return item
             envelope = self._held.next_for(slot) or self._draw()
@@ -268,8 +270,6 @@ class _Shift:
         return None
 
     def _pop_returned(self) -> Item | None:
-        if not self._returned:
-            return None
         with self._lock:
             return self._returned.popleft() if self._returned else None
 
@@ -325,6 +325,7 @@ class _Worker:
     def __init__(self, shift: _Shift, slot: int) -> None:
         self._shift = shift
         self._slot = slot
+        self._relay = shift.transport.name
         self._first: Item | None = None
 
     def run(self) -> None:
@@ -406,7 +407,7 @@ class _Worker:
     def settle(self, item: Item, outcome: Outcome) -> None:
         self._shift.end_of(self._slot, item.envelope)
         slot = 0 if isinstance(outcome, NotTried) else self._slot
-        settlement = Settlement(item.envelope.key, outcome, self._shift.transport.name, slot)
+        settlement = Settlement(item.envelope.key, outcome, self._relay, slot)
         try:
             self._shift.hooks.after_reply(settlement)
         except Exception as error:  # noqa: BLE001 - raised again by the thread that called send()

@@ -31,6 +31,8 @@ class Routes:
 
     def __init__(self, relays: Sequence[Relay]) -> None:
         self._routed = tuple((relay.name, relay.takes) for relay in relays if relay.takes)
+        self.are_any = bool(self._routed)
+        """Whether it matters which mail it is."""
         self._others = tuple(relay.name for relay in relays if not relay.takes) if self._routed else ()
         self._of = lru_cache(_REMEMBERED)(self._find)
 

@@ -267,9 +267,11 @@ _SENDABLE: Final = re.compile(r"[!-;=?-~]{1,256}")
 
 def refusal(offer: Offer, sender: str, recipient: str, body: bytes) -> Reply | None:
     """Why this mail is not even offered to this server, as the reply it would deserve; None when it may be tried."""
-    if not sender.isascii() or not recipient.isascii():
-        return Reply(553, "5.6.7", "the address is not ASCII; internationalised local parts are not sent (RFC 6531)")
     if not _SENDABLE.fullmatch(recipient) or (sender and not _SENDABLE.fullmatch(sender)):
+        if not sender.isascii() or not recipient.isascii():
+            return Reply(
+                553, "5.6.7", "the address is not ASCII; internationalised local parts are not sent (RFC 6531)"
+            )
         return Reply(501, "5.1.3", "the address holds a character that cannot stand in a command")
     if offer.size and len(body) > offer.size:
         return Reply(552, "5.3.4", f"the mail has {len(body)} bytes, the server takes {offer.size}")

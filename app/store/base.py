@@ -14,6 +14,8 @@ from sqlalchemy import BigInteger, ColumnElement, Index, Integer, LargeBinary, M
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session, mapped_column
 
+from app.store.turn import turn_of
+
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -73,7 +75,7 @@ def table_of(model: type[Base]) -> Table:
 
 
 def is_sqlite(session: Session) -> bool:
-    return session.get_bind().dialect.name == "sqlite"
+    return turn_of(session).is_sqlite
 
 
 def upsert(session: Session, model: type[Base]) -> Upsert:

@@ -249,7 +249,7 @@ def _read(blob: bytes, at: int) -> tuple[int, int]:
 def keep(session: Session, bodies: Mapping[int, bytes], at: Instant) -> None:
     """Keep packed bodies by message id; one kept already stays as it is."""
     if bodies:
-        _KEEP.run(session, [(message_id, blob, at) for message_id, blob in sorted(bodies.items())])
+        _KEEP.rows(session, [(message_id, blob, at) for message_id, blob in sorted(bodies.items())])
 
 
 _KEEP = HotRows(

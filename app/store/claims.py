@@ -86,12 +86,12 @@ def claim(session: Session, owner: str, wanted: Wanted) -> list[Claim]:
     """Take what is due, highest rank first, oldest first. Nobody else gets the same message."""
     taken: list[Claim] = []
     queue = {"mail_class": wanted.mail_class.value, "lane": wanted.lane}
-    rank = _HIGHEST.run(session, **queue).scalar()
+    rank = _HIGHEST.scalar(session, **queue)
     while rank is not None:
         taken += _claim(session, owner, wanted, rank, wanted.limit - len(taken))
         if len(taken) >= wanted.limit:
             break
-        rank = _NEXT.run(session, **queue, rank=rank).scalar()
+        rank = _NEXT.scalar(session, **queue, rank=rank)
     return taken
 
 
@@ -101,8 +101,9 @@ _NEXT = Hot(f"SELECT max(rank) FROM message WHERE {_QUEUE} AND rank < :rank")  #
 _DUE = f"""SELECT id FROM message WHERE {_QUEUE} AND rank = :rank AND due_at <= :now AND due_at >= :since
  ORDER BY due_at, id LIMIT :limit"""  # noqa: S608
 _TAKE = """UPDATE message SET state = 'claimed', owner = :owner, lease_until = :lease_until, claim_no = claim_no + 1
- WHERE id IN ({due}) AND state IN ('queued', 'waiting') RETURNING due_at, id, claim_no"""
-_CLAIM = Hot(_TAKE.format(due=_DUE), _TAKE.format(due=f"{_DUE} FOR UPDATE SKIP LOCKED"))
+ WHERE id {due} RETURNING due_at, id, claim_no"""
+# what was locked is due for certain; asked again, PostgreSQL might look for it among all that is due, not by the key
+_CLAIM = Hot(_TAKE.format(due=f"IN ({_DUE})"), _TAKE.format(due=f"= ANY(ARRAY({_DUE} FOR UPDATE SKIP LOCKED))"))
 _ALWAYS = -(2**62)
 
 
@@ -118,7 +119,7 @@ def _claim(session: Session, owner: str, wanted: Wanted, rank: int, limit: int) 
         owner=owner,
         lease_until=wanted.lease_until,
     )
-    return [Claim(id_, claim_no) for _, id_, claim_no in sorted(map(tuple, rows))]
+    return [Claim(id_, claim_no) for _, id_, claim_no in sorted(rows)]
 
 
 # ── Settling ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -159,10 +160,16 @@ def settle(session: Session, owner: str, settlements: Sequence[Settlement]) -> l
     if not settlements:
         return []
     rows = _SETTLE.rows(session, [_settlement_row(each) for each in settlements], owner)
-    return [Settled(id_, person, _STATES[state]) for id_, person, state in sorted(map(tuple, rows))]
+    return [Settled(id_, person, _STATES[state]) for id_, person, state in sorted(rows)]
 
 
 _STATES = {each.value: each for each in MessageState}
+_SETTLING = """UPDATE message SET state = news.state, settled_at = news.settled_at, reason = news.reason,
+ reply = news.reply, due_at = coalesce(news.due_at, message.due_at), attempts = attempts + news.attempt,
+ lease_until = NULL, mail_version_id = coalesce(news.mail_version_id, message.mail_version_id)
+ FROM news WHERE message.id = news.id AND message.claim_no = news.claim_no AND message.owner = ?
+ AND {is_ours} RETURNING message.id, message.subscriber_id, message.state"""
+# PostgreSQL would read its index of what is claimed, dead entries and all, if it saw that the condition fits it
 _SETTLE = HotRows(
     {
         "id": "bigint",
@@ -175,12 +182,11 @@ _SETTLE = HotRows(
         "attempt": "integer",
         "mail_version_id": "bigint",
     },
-    """UPDATE message SET state = news.state, settled_at = news.settled_at, reason = news.reason, reply = news.reply,
- due_at = coalesce(news.due_at, message.due_at), attempts = attempts + news.attempt, lease_until = NULL,
- mail_version_id = coalesce(news.mail_version_id, message.mail_version_id)
- FROM news WHERE message.id = news.id AND message.claim_no = news.claim_no AND message.owner = ?
- AND (message.state = 'claimed' OR (message.state = 'uncertain' AND news.state = 'sent'))
- RETURNING message.id, message.subscriber_id, message.state""",
+    _SETTLING.format(is_ours="(message.state = 'claimed' OR (message.state = 'uncertain' AND news.state = 'sent'))"),
+    _SETTLING.format(
+        is_ours="""CASE message.state WHEN 'claimed' THEN true WHEN 'uncertain' THEN news.state = 'sent' ELSE false END
+ AND message.id = ANY(ARRAY(SELECT id FROM news))"""
+    ),
 )
 
 
@@ -215,7 +221,7 @@ class Attempt:
 def record_attempts(session: Session, attempts: Sequence[Attempt]) -> None:
     """Keep attempts; the same number of the same message is kept once, so that a journal may be replayed."""
     if attempts:
-        _ATTEMPTS.run(session, [_attempt_row(each) for each in attempts])
+        _ATTEMPTS.rows(session, [_attempt_row(each) for each in attempts])
 
 
 _ATTEMPT = {
@@ -229,9 +235,10 @@ _ATTEMPT = {
     "outcome": "text",
     "text": "text",
 }
+_ONCE = "ON CONFLICT (message_id, attempt) DO NOTHING"
 _ATTEMPTS = HotRows(
     _ATTEMPT,
-    f"INSERT INTO delivery ({', '.join(_ATTEMPT)}) SELECT * FROM news WHERE true ON CONFLICT DO NOTHING",  # noqa: S608
+    f"INSERT INTO delivery ({', '.join(_ATTEMPT)}) SELECT * FROM news WHERE true {_ONCE}",  # noqa: S608
 )
 
 

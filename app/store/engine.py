@@ -19,10 +19,11 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session
 
 from app.store.base import db
 from app.store.gate import Gate
+from app.store.turn import Turn, TurnSession
 
 Intent: TypeAlias = Literal["read", "write"]
 StoreError: TypeAlias = SQLAlchemyError
@@ -53,7 +54,6 @@ class Database:
         self.engine = engine
         self.is_sqlite = engine.dialect.name == "sqlite"
         self._gate = _gate_of(engine)
-        self._sessions = sessionmaker(engine, expire_on_commit=False)
         if self.is_sqlite:
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
@@ -61,15 +61,21 @@ class Database:
     @contextmanager
     def transaction(self, intent: Intent = "write") -> Iterator[Session]:
         """A short transaction. Raises GateClosedError when a write cannot get its turn in time."""
-        with self._turn(intent), self._sessions() as session, session.begin():
-            if intent == "write":
-                session.connection(execution_options={"parvar_write": True})
-            yield session
+        is_write = intent == "write"
+        with self._passed(intent):
+            session = TurnSession(Turn(self.engine, is_write=is_write))
+            try:
+                if is_write:
+                    session.turn.begin()
+                yield session
+                session.commit_all()
+            finally:
+                session.end()
 
     @contextmanager
     def exclusive(self) -> Iterator[Connection]:
         """A connection in one writing transaction in which tables may be rebuilt: foreign keys are not watched."""
-        with self._turn("write"), self.engine.connect() as connection:
+        with self._passed("write"), self.engine.connect() as connection:
             connection = connection.execution_options(parvar_write=True)
             self._watch_keys(connection, is_on=False)
             try:
@@ -84,7 +90,7 @@ class Database:
         if self.is_sqlite and driver is not None:
             driver.execute(f"PRAGMA foreign_keys={'ON' if is_on else 'OFF'}")
 
-    def _turn(self, intent: Intent) -> AbstractContextManager[None]:
+    def _passed(self, intent: Intent) -> AbstractContextManager[None]:
         return self._gate.passed() if self._gate and intent == "write" else nullcontext()
 
     def end_idle(self, seconds: float) -> None:
@@ -145,5 +151,8 @@ def _hmac(key: bytes, before: bytes, after: bytes) -> bytes:
 
 
 def _begin_sqlite(connection: Connection) -> None:
+    """Unless the turn has begun already, when the session joins it."""
+    if getattr(connection.connection.dbapi_connection, "in_transaction", False):
+        return
     is_write = connection.get_execution_options().get("parvar_write", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")

@@ -10,14 +10,12 @@ import json
 import re
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, Final, TypeAlias
+from itertools import chain
+from typing import Any, Final
 
-from sqlalchemy import CursorResult
 from sqlalchemy.orm import Session
 
-from app.store.base import is_sqlite
-
-Rows: TypeAlias = Sequence[Sequence[Any]]
+from app.store.turn import Found, turn_of
 
 _NAME: Final = re.compile(r"(?<![:\w]):(\w+)")
 
@@ -26,49 +24,52 @@ class Hot:
     """One statement; `:name` stands for a value, `IN :name` for being one of a list of numbers."""
 
     def __init__(self, text: str, postgres: str = "") -> None:
+        self._lists = re.findall(r"IN :(\w+)", text)
         self._sqlite = re.sub(r"IN :(\w+)", r"IN (SELECT value FROM json_each(:\1))", text)
         other = re.sub(r"IN :(\w+)", r"= ANY(CAST(:\1 AS bigint[]))", postgres or text)
         self._postgres = _NAME.sub(r"%(\1)s", other)
 
-    def run(self, session: Session, **given: object) -> CursorResult[Any]:
+    def rows(self, session: Session, **given: object) -> Found:
         """Send it, after what the session still keeps to itself."""
         session.flush()
-        connection = session.connection()
-        if is_sqlite(session):
-            values = {name: json.dumps(value) if isinstance(value, list) else value for name, value in given.items()}
-            return connection.exec_driver_sql(self._sqlite, values)
-        return connection.exec_driver_sql(self._postgres, given)
+        turn = turn_of(session)
+        if not turn.is_sqlite:
+            return turn.run(self._postgres, given)
+        for name in self._lists:
+            given[name] = json.dumps(given[name])
+        return turn.run(self._sqlite, given)
 
-    def rows(self, session: Session, **given: object) -> Rows:
-        return self.run(session, **given).all()
+    def first(self, session: Session, **given: object) -> Sequence[Any] | None:
+        """The first row, if there is one."""
+        return next(iter(self.rows(session, **given)), None)
+
+    def scalar(self, session: Session, **given: object) -> Any:
+        """The first value of the first row, if there is one."""
+        row = self.first(session, **given)
+        return None if row is None else row[0]
 
 
 class HotRows:
     """One statement on rows handed in, which it knows as `news`; `?` stands for further values, in order.
 
-    `columns` are the names of `news` with their types in PostgreSQL.
+    `columns` are the names of `news` with their types in PostgreSQL, which may be told the same in its own way.
     """
 
-    def __init__(self, columns: dict[str, str], text: str) -> None:
+    def __init__(self, columns: dict[str, str], text: str, postgres: str = "") -> None:
         self._row = f"({', '.join('?' * len(columns))})"
         self._head = f"WITH news({', '.join(columns)}) AS"
         self._text = text
         arrays = ", ".join(f"CAST(%s AS {sort}[])" for sort in columns.values())
-        self._postgres = f"{self._head} (SELECT * FROM unnest({arrays})) {text.replace('?', '%s')}"  # noqa: S608
+        self._postgres = f"{self._head} (SELECT * FROM unnest({arrays})) {(postgres or text).replace('?', '%s')}"  # noqa: S608
         self._sqlite = cache(self._sqlite_for)
 
     def _sqlite_for(self, count: int) -> str:
         return f"{self._head} (VALUES {', '.join([self._row] * count)}) {self._text}"
 
-    def run(self, session: Session, rows: Rows, *given: object) -> CursorResult[Any]:
+    def rows(self, session: Session, rows: Found, *given: object) -> Found:
         """Send it, after what the session still keeps to itself. There must be a row."""
         session.flush()
-        connection = session.connection()
-        if is_sqlite(session):
-            flat = tuple([value for row in rows for value in row])
-            return connection.exec_driver_sql(self._sqlite(len(rows)), (*flat, *given))
-        columns = tuple(map(list, zip(*rows, strict=True)))
-        return connection.exec_driver_sql(self._postgres, (*columns, *given))
-
-    def rows(self, session: Session, rows: Rows, *given: object) -> Rows:
-        return self.run(session, rows, *given).all()
+        turn = turn_of(session)
+        if turn.is_sqlite:
+            return turn.run(self._sqlite(len(rows)), (*chain.from_iterable(rows), *given))
+        return turn.run(self._postgres, (*map(list, zip(*rows, strict=True)), *given))

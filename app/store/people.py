@@ -201,14 +201,13 @@ def wake(session: Session, ids: Iterable[int], now: Instant) -> None:
     same people never wait for each other.
     """
     if wanted := sorted(set(ids)):
-        _WAKE.run(session, ids=wanted, now=now)
+        _WAKE.rows(session, ids=wanted, now=now)
 
 
 _WAKEN = "UPDATE subscriber SET wake = wake + 1, due_at = CASE WHEN due_at < :now THEN due_at ELSE :now END"
 _WAKE = Hot(
     f"{_WAKEN} WHERE id IN :ids",
-    f"""WITH held AS (SELECT id FROM subscriber WHERE id IN :ids ORDER BY id FOR NO KEY UPDATE)
- {_WAKEN} FROM held WHERE subscriber.id = held.id""",  # noqa: S608
+    f"{_WAKEN} WHERE id = ANY(ARRAY(SELECT id FROM subscriber WHERE id IN :ids ORDER BY id FOR NO KEY UPDATE))",  # noqa: S608
 )
 
 

@@ -130,10 +130,10 @@ class Control:
 
 def control(session: Session) -> Control:
     """The control row; the blank one of a new database when there is none yet."""
-    row = _CONTROL.run(session, id=CONTROL).one_or_none()
+    row = _CONTROL.first(session, id=CONTROL)
     if row is None:
         return Control(None, 0, is_killed=False, is_paused=False, demo_offset=0)
-    release_id, version, is_killed, is_paused, demo_offset = tuple(row)
+    release_id, version, is_killed, is_paused, demo_offset = row
     return Control(release_id, version, bool(is_killed), bool(is_paused), demo_offset)
 
 

@@ -12,7 +12,8 @@ from typing import Any
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from app.store.base import Base, is_sqlite, table_of
+from app.store.base import Base, table_of
+from app.store.turn import turn_of
 
 _POSTGRES = postgresql.dialect()  # type: ignore[no-untyped-call]
 
@@ -33,12 +34,11 @@ class Rows:
         if not rows:
             return
         session.flush()
-        connection = session.connection()
-        if is_sqlite(session):
-            connection.exec_driver_sql(self._sqlite, [tuple([row[name] for name in self._columns]) for row in rows])
+        turn = turn_of(session)
+        if turn.is_sqlite:
+            turn.run_each(self._sqlite, [tuple([row[name] for name in self._columns]) for row in rows])
         else:
-            columns = tuple([[row[name] for row in rows] for name in self._columns])
-            connection.exec_driver_sql(self._postgres, columns)
+            turn.run(self._postgres, tuple([[row[name] for row in rows] for name in self._columns]))
 
 
 def _quoted(name: str) -> str:

@@ -22,8 +22,8 @@ def test_a_list_of_numbers_may_be_long_or_empty(database: Database) -> None:
     asking = Hot("SELECT count(*) FROM subscriber WHERE id IN :ids AND stage <> :stage")
     with database.transaction() as session:
         person = alice(session).id
-        assert asking.run(session, ids=[*range(person, person + 5_000)], stage="a:b").scalar() == 1
-        assert asking.run(session, ids=[], stage="a").scalar() == 0
+        assert asking.scalar(session, ids=[*range(person, person + 5_000)], stage="a:b") == 1
+        assert asking.scalar(session, ids=[], stage="a") == 0
 
 
 def test_what_the_session_still_keeps_to_itself_is_seen(database: Database) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from app.actions.plan import CampaignPlan, Plan, StepPlan
+from app.cli import plans_persian
 from app.core.difference import Change, Sign
 from app.core.explaining.dates import Dates
 from app.core.explaining.english import at_line
@@ -17,8 +18,12 @@ from app.core.windows import zone_of
 _WIDTH = 76
 
 
-def lines(plan: Plan, zone: str) -> Iterator[str]:
+def lines(plan: Plan, zone: str, lang: str = "en") -> Iterator[str]:
     """The whole plan, line by line."""
+    return plans_persian.lines(plan, zone) if lang == "fa" else _english(plan, zone)
+
+
+def _english(plan: Plan, zone: str) -> Iterator[str]:
     dates = Dates(zone_of(zone, "UTC"), plan.at)
     yield _against(plan, dates)
     if plan.is_empty:
@@ -35,8 +40,8 @@ def lines(plan: Plan, zone: str) -> Iterator[str]:
     if plan.service_mails:
         yield f"service  {', '.join(plan.service_mails)} skip limits, quiet time and holdout"
     for refusal in plan.refusals:
-        yield f"✗ {refusal.words}".ljust(_WIDTH) + f" {at_line(refusal.place)}"
-        yield f"    write  {refusal.fix}"
+        yield f"✗ {refusal.words.in_locale('en')}".ljust(_WIDTH) + f" {at_line(refusal.place)}"
+        yield f"    write  {refusal.fix.in_locale('en')}"
     yield _sum(plan)
 
 
@@ -177,7 +182,8 @@ def markdown(plan: Plan, zone: str) -> Iterator[str]:
         yield f"| {campaign.change.key} | {words} | {standing} | {at_once} | {day} | {week} |"
     yield ""
     for refusal in plan.refusals:
-        yield f"- **refused** {refusal.words} (`{at_line(refusal.place)}`): `{refusal.fix}`"
+        words, fix = refusal.words.in_locale("en"), refusal.fix.in_locale("en")
+        yield f"- **refused** {words} (`{at_line(refusal.place)}`): `{fix}`"
     yield "<details><summary>The whole plan</summary>"
     yield ""
     yield "```"

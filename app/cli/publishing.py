@@ -10,15 +10,16 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from app.actions.inspect import Inspection, inspect_folder
-from app.actions.plan import Plan, Unreadable, make_plan
+from app.actions.plan import Guard, Plan, Unreadable, make_plan
 from app.actions.plan.applying import (
     Applied,
     NoSuchRelease,
@@ -42,6 +43,7 @@ from app.cli.files import print_problems
 from app.cli.plans import lines, markdown
 from app.cli.running import settings_or_exit
 from app.core.book import Resumption
+from app.core.explaining.dates import grouped, isolated
 from app.core.nurture.backfill import Anchor
 from app.main import build_world, today
 from app.world import World
@@ -53,6 +55,23 @@ _folder = click.option(
     show_default=True,
     help="Where campaigns/ and email_templates/ are.",
 )
+
+
+_lang = click.option("--lang", default="en", show_default=True, type=click.Choice(["en", "fa"]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """For whom a plan is printed: the site's zone, and a language."""
+
+    zone: str
+    lang: str
+
+    def lines(self, made: Plan) -> str:
+        return "\n".join(lines(made, self.zone, self.lang))
+
+    def says(self, english: str, persian: str) -> str:
+        return persian if self.lang == "fa" else english
 
 
 def _world() -> tuple[World, Shelf]:
@@ -67,26 +86,32 @@ def _world() -> tuple[World, Shelf]:
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print it for a comment on a pull request.")
-def plan(folder: Path, as_json: bool, as_markdown: bool) -> None:
+@_lang
+def plan(folder: Path, as_json: bool, as_markdown: bool, lang: str) -> None:
     """Say what publishing FOLDER would change, and what that does to whom. Nothing is sent, nothing is written.
 
     Exit code 0 when it could be applied, 1 when files have errors or it is refused, 3 when it needs a confirmation.
     """
     world, shelf = _world()
     made = _planned(world, shelf, inspect_folder(folder, today()), is_quiet=as_json or as_markdown)
-    zone = _zone(world, shelf)
+    reader = _Reader(_zone(world, shelf), lang)
     if as_json:
         click.echo(json.dumps(plain(made), ensure_ascii=False, indent=1, default=str))
     else:
-        _print("\n".join(markdown(made, zone) if as_markdown else lines(made, zone)))
+        _print("\n".join(markdown(made, reader.zone)) if as_markdown else reader.lines(made))
     sys.exit(1 if made.refusals else 3 if made.guard.is_over else 0)
 
 
 def plain(made: Plan) -> dict[str, object]:
     """A plan as JSON knows it; the counts behind it stay out."""
-    found = asdict(replace(made, tally=type(made.tally)()))
+    found = asdict(replace(made, tally=type(made.tally)()), dict_factory=_texts_by_language)
     found.pop("tally")
     return found | {"is_harmless": made.is_harmless}
+
+
+def _texts_by_language(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """`{"en": …, "fa": …}` for what the plan says in both languages."""
+    return dict(pairs[0][1]) if [name for name, _ in pairs] == ["variants"] else dict(pairs)
 
 
 def _planned(world: World, shelf: Shelf, inspection: Inspection, *, is_quiet: bool = False) -> Plan:
@@ -133,7 +158,8 @@ def _print(text: str) -> None:
 @click.option("-m", "--message", default="", help="Why, in a sentence; kept with the release.")
 @click.option("--author", default="", help="Who publishes; your login name when not given.")
 @click.option("--confirm", type=int, help="The number of mails, where the plan is over the guard.")
-def apply(digest: str, folder: Path, message: str, author: str, confirm: int | None) -> None:
+@_lang
+def apply(digest: str, folder: Path, message: str, author: str, confirm: int | None, lang: str) -> None:  # noqa: PLR0913 (click)
     """Publish what was planned under DIGEST, and nothing else. Nobody enters a campaign by it.
 
     Without a digest only a first release, or one that touches nobody, is applied. Exit code 1 when files have errors,
@@ -147,7 +173,7 @@ def apply(digest: str, folder: Path, message: str, author: str, confirm: int | N
     if inspection.workspace is None or inspection.errors:
         print_problems(inspection.errors or inspection.problems)
         sys.exit(1)
-    _tell(apply_planned(world, shelf, inspection, Order(by, digest, confirm)), _zone(world, shelf))
+    _tell(apply_planned(world, shelf, inspection, Order(by, digest, confirm)), _Reader(_zone(world, shelf), lang))
 
 
 @click.command()
@@ -156,7 +182,8 @@ def apply(digest: str, folder: Path, message: str, author: str, confirm: int | N
 @click.option("-m", "--message", default="", help="Why, in a sentence.")
 @click.option("--author", default="", help="Who; your login name when not given.")
 @click.option("--confirm", type=int, help="The number of mails, where the plan is over the guard.")
-def rollback(release: int | None, folder: Path, message: str, author: str, confirm: int | None) -> None:
+@_lang
+def rollback(release: int | None, folder: Path, message: str, author: str, confirm: int | None, lang: str) -> None:  # noqa: PLR0913 (click)
     """Make an earlier release live again, the one before the live one when RELEASE is not given.
 
     It is planned and guarded as every publication; people keep what they received, and go on from where they stand.
@@ -170,34 +197,53 @@ def rollback(release: int | None, folder: Path, message: str, author: str, confi
     made = _planned(world, shelf, inspection)
     note = message or f"back to release {release}" if release else message or "back to the release before"
     order = Order(Authorship(author or getpass.getuser(), note), made.digest, confirm)
-    _tell(apply_planned(world, shelf, inspection, order), _zone(world, shelf))
+    _tell(apply_planned(world, shelf, inspection, order), _Reader(_zone(world, shelf), lang))
 
 
-def _tell(outcome: Outcome, zone: str) -> None:
+def _tell(outcome: Outcome, reader: _Reader) -> None:
     match outcome:
         case Unreadable():
             print_problems(outcome.problems)
             sys.exit(1)
         case Applied():
-            _print("\n".join(lines(outcome.plan, zone)))
-            words = "is live" if outcome.is_new else "was live already"
-            click.echo(f"release {outcome.release_id} ({outcome.plan.files}) {words}")
+            _print(reader.lines(outcome.plan))
+            live = reader.says("is live", "جاری است")
+            words = live if outcome.is_new else reader.says("was live already", "پیش‌تر هم جاری بود")
+            release = reader.says(f"release {outcome.release_id}", f"انتشار {grouped(outcome.release_id)}")
+            click.echo(f"{release} ({outcome.plan.files}) {words}")
+        case OtherPlan() | PlanFirst() | RefusedPlan():
+            _refuse(outcome.plan, reader, _why_not(outcome, reader))
+        case NotConfirmed():
+            _refuse(outcome.plan, reader, _unconfirmed(outcome.plan.guard, reader), code=3)
+
+
+def _why_not(outcome: OtherPlan | PlanFirst | RefusedPlan, reader: _Reader) -> str:
+    match outcome:
         case OtherPlan():
-            _refuse(outcome.plan, zone, "the files or what is live changed since that plan; this is the plan now")
+            return reader.says(
+                "the files or what is live changed since that plan; this is the plan now",
+                "فایل‌ها یا آنچه جاری است پس از آن نقشه عوض شده‌اند؛ نقشهٔ اکنون این است",
+            )
         case PlanFirst():
-            _refuse(
-                outcome.plan, zone, f"this touches people; look at the plan, then: parvar apply {outcome.plan.digest}"
+            apply = f"parvar apply {outcome.plan.digest}"
+            return reader.says(
+                f"this touches people; look at the plan, then: {apply}",
+                f"این کار به کسانی می‌رسد؛ نقشه را ببینید، سپس: {isolated(apply)}",
             )
         case RefusedPlan():
-            _refuse(outcome.plan, zone, "refused; nothing was changed")
-        case NotConfirmed():
-            guard = outcome.plan.guard
-            words = f"{guard.peak:,} mails in one hour, the limit is {guard.limit:,}; add --confirm {guard.mails}"
-            _refuse(outcome.plan, zone, words, code=3)
+            return reader.says("refused; nothing was changed", "رد شد؛ چیزی عوض نشد")
 
 
-def _refuse(made: Plan, zone: str, words: str, code: int = 1) -> None:
-    _print("\n".join(lines(made, zone)))
+def _unconfirmed(guard: Guard, reader: _Reader) -> str:
+    confirm, peak, limit = f"--confirm {guard.mails}", guard.peak, guard.limit
+    return reader.says(
+        f"{peak:,} mails in one hour, the limit is {limit:,}; add {confirm}",
+        f"ایمیل‌های شلوغ‌ترین ساعت {grouped(peak)} است و حد {grouped(limit)}؛ {isolated(confirm)} را بیفزایید",
+    )
+
+
+def _refuse(made: Plan, reader: _Reader, words: str, code: int = 1) -> None:
+    _print(reader.lines(made))
     click.secho(words, fg="red", err=True)
     sys.exit(code)
 

@@ -5,15 +5,28 @@ Owns comparing workspaces by meaning: comments, order of keys and lines are no c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeVar
 
 from app.core.campaign import Ask, Campaign, Choose, If, Split, Step, Steps, Use, Wait, branches
-from app.core.saying import entry_said, said
+from app.core.conditions import Condition
+from app.core.explaining.dates import isolated
+from app.core.saying import entry_text, step_text
+from app.core.saying.settings import (
+    HEADS,
+    NOTHING,
+    SITE,
+    condition_text,
+    joined,
+    name_text,
+    place_in,
+    place_under,
+    sort_text,
+)
 from app.core.site import Ladder, Site
-from app.core.text import NOWHERE, Place
+from app.core.text import NO_TEXT, NOWHERE, Place, Text
 from app.core.workspace import Workspace
 
 T = TypeVar("T")
@@ -32,22 +45,34 @@ class Change:
     sign: Sign
     sort: str
     name: str
-    before: str = ""
-    after: str = ""
+    before: Text = NO_TEXT
+    after: Text = NO_TEXT
     place: Place = NOWHERE
 
     @property
     def words(self) -> str:
-        if self.sign is Sign.CHANGED and self.before and self.after:
-            return f"{_common(self.before, self.after)}"
-        return self.after or self.before
+        """What changed, in English."""
+        return self.words_in("en")
+
+    def words_in(self, locale: str) -> str:
+        before, after = self.before.in_locale(locale), self.after.in_locale(locale)
+        if self.sign is not Sign.CHANGED or not before or not after:
+            return after or before
+        arrow = "←" if locale == "fa" else "→"
+        return _common(before, after, arrow) if self.sort == "step" else f"{before} {arrow} {after}"
+
+    def name_in(self, locale: str) -> str:
+        return name_text(self.sort, self.name).in_locale(locale)
+
+    def sort_in(self, locale: str) -> str:
+        return sort_text(self.sort).in_locale(locale)
 
 
-def _common(before: str, after: str) -> str:
+def _common(before: str, after: str, arrow: str) -> str:
     """`wait 3 days, 09:30 → 1 day, 09:30`: a verb both share is said once."""
     verb, _, rest = before.partition(" ")
     other, _, new = after.partition(" ")
-    return f"{verb} {rest} → {new}" if verb == other and rest and new else f"{before} → {after}"
+    return f"{verb} {rest} {arrow} {new}" if verb == other and rest and new else f"{before} {arrow} {after}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +141,9 @@ def _campaigns(before: Mapping[str, Campaign], after: Mapping[str, Campaign]) ->
 
 def _all_steps(sign: Sign, campaign: Campaign) -> Iterator[Change]:
     for entry in campaign.entries:
-        yield Change(sign, "entry", "enter", after=entry_said(entry), place=entry.place)
+        yield Change(sign, "entry", "enter", after=entry_text(entry), place=entry.place)
     for located in _located(campaign).values():
-        yield Change(sign, "step", located.step.id, after=said(located.step), place=located.step.place)
+        yield Change(sign, "step", located.step.id, after=step_text(located.step), place=located.step.place)
 
 
 def _changes(old: Campaign, new: Campaign) -> Iterator[Change]:
@@ -127,16 +152,16 @@ def _changes(old: Campaign, new: Campaign) -> Iterator[Change]:
     for name, located in after.items():
         known = before.get(name) or before.get(_former(new, name))
         if known is None:
-            yield Change(Sign.ADDED, "step", name, after=said(located.step), place=located.step.place)
+            yield Change(Sign.ADDED, "step", name, after=step_text(located.step), place=located.step.place)
         elif _bare(known.step) != _bare(located.step):
-            was, now = said(known.step), said(located.step)
+            was, now = step_text(known.step), step_text(located.step)
             yield Change(Sign.CHANGED, "step", name, was, now, located.step.place)
         elif known.where != located.where:
             yield Change(Sign.CHANGED, "step", name, known.where, located.where, located.step.place)
     kept = after.keys() | {new.moved.get(name, "") for name in before}
     for name, located in before.items():
         if name not in after and new.moved.get(name, name) not in kept - {name}:
-            yield Change(Sign.REMOVED, "step", name, before=said(located.step), place=located.step.place)
+            yield Change(Sign.REMOVED, "step", name, before=step_text(located.step), place=located.step.place)
 
 
 def _former(new: Campaign, name: str) -> str:
@@ -146,7 +171,7 @@ def _former(new: Campaign, name: str) -> str:
 @dataclass(frozen=True, slots=True)
 class _Located:
     step: Step
-    where: str
+    where: Text
     """The block it stands in and the step before it: a step moved elsewhere is a change."""
 
 
@@ -154,16 +179,16 @@ def _located(campaign: Campaign) -> dict[str, _Located]:
     found: dict[str, _Located] = {}
     named = [*campaign.sequences.items(), ("on_goal", campaign.on_goal)]
     for sequence, steps in named:
-        for located in _walk(steps, f"in {sequence}"):
+        for located in _walk(steps, place_in(sequence)):
             found.setdefault(located.step.id, located)
     return found
 
 
-def _walk(steps: Steps, block: str) -> Iterator[_Located]:
+def _walk(steps: Steps, block: Text) -> Iterator[_Located]:
     for step in steps:
         yield _Located(step, block)
         for branch, inner in branches(step):
-            yield from _walk(inner, f"under {step.id}, {branch}")
+            yield from _walk(inner, place_under(step.id, branch))
 
 
 def _bare(step: Step) -> Step:
@@ -183,41 +208,19 @@ def _bare(step: Step) -> Step:
             return replace(step, id="")
 
 
-def _stream_said(campaign: Campaign) -> str:
-    if campaign.stream is None:
-        return ""
-    parts = (f"{stage}: {', '.join(a.mail for a in articles)}" for stage, articles in campaign.stream.articles.items())
-    return f"{campaign.stream.beat} · {' · '.join(parts)}"
-
-
-_HEADS: tuple[tuple[str, Callable[[Campaign], object]], ...] = (
-    ("state", lambda c: c.state.value),
-    ("goal", lambda c: c.goal.source if c.goal else "none"),
-    ("while", lambda c: " and ".join(condition.source for condition in c.while_) or "none"),
-    ("exclusive", lambda c: c.exclusive or "none"),
-    ("priority", lambda c: c.priority or "none"),
-    ("holdout", lambda c: f"{c.holdout:.0%}"),
-    ("on_edit", lambda c: c.on_edit.value),
-    ("listen", lambda c: c.listen),
-    ("overdue", lambda c: c.overdue),
-    ("title", lambda c: c.title.in_locale("en")),
-    ("stream", _stream_said),
-)
-
-
 def _heads(old: Campaign, new: Campaign) -> Iterator[Change]:
     place = {
         "goal": new.goal.place if new.goal else new.place,
         "while": new.while_[0].place if new.while_ else new.place,
     }
-    before, after = tuple(map(entry_said, old.entries)), tuple(map(entry_said, new.entries))
+    before, after = tuple(map(entry_text, old.entries)), tuple(map(entry_text, new.entries))
     if before != after:
         where = new.entries[0].place if new.entries else new.place
-        yield Change(Sign.CHANGED, "entry", "enter", " or ".join(before) or "none", " or ".join(after) or "none", where)
-    for name, ask in _HEADS:
-        was, now = ask(old), ask(new)
-        if was != now:
-            yield Change(Sign.CHANGED, "setting", name, str(was), str(now), place.get(name, new.place))
+        yield Change(Sign.CHANGED, "entry", "enter", joined(before), joined(after), where)
+    for head in HEADS:
+        if head.value(old) != head.value(new):
+            where = place.get(head.name, new.place)
+            yield Change(Sign.CHANGED, "setting", head.name, head.words(old), head.words(new), where)
 
 
 # ── Everything else ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -260,15 +263,20 @@ def _ladder(old: Ladder, new: Ladder) -> Iterator[Change]:
                     place = rules[1].place if rules[1] else now.place
                     yield Change(Sign.CHANGED, "stage", f"{key} {way}", _rule(rules[0]), _rule(rules[1]), place)
     if [s.key for s in old.stages] != [s.key for s in new.stages] and stages[0].keys() == stages[1].keys():
-        yield Change(Sign.CHANGED, "stage", "order", " < ".join(stages[0]), " < ".join(stages[1]), new.place)
+        yield Change(Sign.CHANGED, "stage", "order", _order(stages[0]), _order(stages[1]), new.place)
     yield from _rules("kind", old.kinds, new.kinds)
     yield from _rules("segment", old.segments.items(), new.segments.items())
     if (old.half_life, old.engagement, old.fit) != (new.half_life, new.engagement, new.fit):
         yield Change(Sign.CHANGED, "scoring", "scoring", place=new.place)
 
 
-def _rule(rule: object) -> str:
-    return str(getattr(rule, "source", "")) or "none"
+def _order(stages: Iterable[str]) -> Text:
+    keys = " < ".join(stages)
+    return Text.said(keys, isolated(keys))
+
+
+def _rule(rule: object) -> Text:
+    return condition_text(rule) if isinstance(rule, Condition) else NOTHING
 
 
 def _rules(sort: str, old: Iterable[tuple[str, object]], new: Iterable[tuple[str, object]]) -> Iterator[Change]:
@@ -281,28 +289,12 @@ def _rules(sort: str, old: Iterable[tuple[str, object]], new: Iterable[tuple[str
             yield Change(sign, sort, key, _rule(was), _rule(now), place)
 
 
-_SITE: tuple[tuple[str, Callable[[Site], object]], ...] = (
-    ("limits", lambda s: ", ".join(map(str, s.contact.limits))),
-    ("over_limit", lambda s: s.contact.delay_up_to),
-    ("quiet times", lambda s: s.contact.quiet),
-    ("timezone", lambda s: s.timezone),
-    ("priorities", lambda s: ", ".join(s.priorities)),
-    ("attributes", lambda s: sorted(s.attributes)),
-    ("events", lambda s: sorted(s.events)),
-    ("topics", lambda s: sorted(s.topics)),
-    ("tracking", lambda s: s.tracking),
-    ("guards", lambda s: s.guards),
-    ("sender", lambda s: s.sender),
-)
-
-
 def _site(old: Site, new: Site) -> Iterator[Change]:
     found = False
-    for name, ask in _SITE:
-        was, now = ask(old), ask(new)
-        if was != now:
+    for setting in SITE:
+        if setting.value(old) != setting.value(new):
             found = True
-            words = (str(was), str(now)) if isinstance(was, str) else ("", "")
-            yield Change(Sign.CHANGED, "site", name, *words, place=new.contact.place)
+            words = setting.words(old), setting.words(new)
+            yield Change(Sign.CHANGED, "site", setting.name, *words, place=new.contact.place)
     if not found and old != new:
         yield Change(Sign.CHANGED, "site", "site.yaml", place=new.contact.place)

@@ -63,7 +63,7 @@ def draw(campaign: Campaign, people: Mapping[str, int] | None = None, change: Ca
                 pen.edges.append(Edge(last, article.id))
                 last = article.id
     for gone in (c for c in (change.changes if change else ()) if c.sign is Sign.REMOVED and c.sort == "step"):
-        pen.node(f"gone {gone.name}", gone.before, "gone", 1, sign=Sign.REMOVED)
+        pen.node(f"gone {gone.name}", gone.before.in_locale("en"), "gone", 1, sign=Sign.REMOVED)
     return Drawing(campaign.key, tuple(pen.nodes), tuple(pen.edges))
 
 

@@ -33,6 +33,11 @@ class Text:
     def plain(cls, text: str) -> Text:
         return cls((("", text),))
 
+    @classmethod
+    def said(cls, english: str, persian: str) -> Text:
+        """What the product itself says, in its two languages."""
+        return cls((("en", english), ("fa", persian)))
+
     def in_locale(self, locale: str) -> str:
         """The text for a locale, else for its language, else the first one written."""
         known = dict(self.variants)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -22,6 +23,7 @@ from app.actions.plan.applying import (
 )
 from app.actions.publish import Authorship
 from app.actions.rehearse.stage import Stage
+from app.cli.plans import lines
 from app.core.instants import DAY, HOUR, Instant
 from tests.actions.small_site import LADDER, SITE, WELCOME, Player, people_on, play, site_with
 
@@ -105,7 +107,8 @@ def test_a_removed_step_that_holds_people_is_refused_with_the_text_to_write(stag
     plan = plan_of(stage, site_with(gone))
     (refusal,) = plan.refusals
     assert refusal.code == "lost"
-    assert 'removed: {"before b": next}' in refusal.fix
+    assert 'removed: {"before b": next}' in refusal.fix.in_locale("en")
+    assert refusal.words.in_locale("fa").startswith("۱ نفر در گام «پیش از \u2068b\u2069» ایستاده است")
     assert isinstance(apply(stage, site_with(gone), plan.digest), RefusedPlan)
     mended = gone.replace("sequences:", 'removed: {"before b": next}\nsequences:')
     assert not plan_of(stage, site_with(mended)).refusals
@@ -116,7 +119,7 @@ def test_the_same_mail_twice_is_refused(stage: Stage) -> None:
     again = edited(("    - send: b\n", "    - send: b\n    - {send: a, id: a-again}\n"))
     plan = plan_of(stage, site_with(again))
     assert [refusal.code for refusal in plan.refusals] == ["twice"]
-    assert "Alice" in plan.refusals[0].words
+    assert "Alice" in plan.refusals[0].words.in_locale("en")
 
 
 def test_a_new_campaign_enters_nobody(stage: Stage) -> None:
@@ -247,3 +250,19 @@ def _stages(stage: Stage) -> list[str]:
 def _per_day(instants: list[Instant], since: Instant) -> list[int]:
     days = Counter((at - since) // DAY for at in instants)
     return [days[day] for day in range(7)]
+
+
+def test_every_line_of_a_persian_plan_begins_in_persian_and_sets_keys_apart(stage: Stage) -> None:
+    people_on(stage)
+    Player(stage, "dora").joins()
+    more = "campaign: more\ntitle: More\nstate: live\nenter: {box: book}\nsequences:\n  any: [{wait: 9d}, {send: e}]\n"
+    gone = edited(('    - wait: {days: 2, at: "09:30"}\n    - send: b\n', ""), ("clicked('b')", "bought()"))
+    found: list[str] = []
+    for files in (site_with(SOONER, more, ladder=LADDER.replace("score >= 10", "score >= 4")), site_with(gone)):
+        found = list(lines(plan_of(stage, files), "Asia/Tehran", "fa"))
+        assert len(found) > 5
+        for line in found:
+            assert re.match(r" *[\u0600-\u06ff]", line), line
+            assert not re.search("[A-Za-z0-9]", re.sub("\u2068[^\u2069]*\u2069", "", line)), line
+    assert any("رد شد: " in line for line in found)
+    assert not any(re.search("[\u0600-\u06ff]", line) for line in lines(plan_of(stage, files), "Asia/Tehran"))

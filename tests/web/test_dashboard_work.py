@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from io import BytesIO
 from pathlib import Path
 
@@ -91,6 +92,49 @@ def test_a_plan_is_read_and_then_that_plan_is_applied(house: House, lang: str, w
     release = house.desk.rows(ReleaseRow)[-1]
     assert (release.author, release.note) == ("demo", "A second try")
     assert [row.action for row in house.desk.rows(AuditRow)] == ["ask_plan", "ask_apply"]
+
+
+def foreign_words(page: str) -> list[str]:
+    """Latin words of a page's content that are neither keys nor files nor people, which stand apart."""
+    main = re.search(r"<main\b.*</main>", page, re.DOTALL)
+    assert main is not None
+    text = re.sub(r"<code\b.*?</code>|<svg\b.*?</svg>", " ", main[0], flags=re.DOTALL)
+    text = re.sub(r"<bdi[^>]*>([^<]*)</bdi>", lambda bdi: bdi[1] if re.search("[\u0600-\u06ff]", bdi[1]) else " ", text)
+    text = re.sub("\u2068[^\u2069]*\u2069", " ", unescape(re.sub(r"<[^>]+>", " ", text)))
+    return re.findall(r"[A-Za-z]{2,}", text)
+
+
+EDITS = (
+    (WELCOME, 'title: "Welcome"', 'title: {fa: "خوش‌آمد", en: "Welcome"}\ngoal: "orders >= 1"\nholdout: 10%'),
+    (WELCOME, "- send: book/deliver", '- wait: {days: 2, at: "09:30"}\n    - {send: book/deliver, fresh_for: 24h}'),
+)
+
+
+def test_a_persian_plan_says_nothing_in_english(house: House) -> None:
+    house.desk.confirmed(ALICE)
+    for path, old, new in EDITS:
+        edit(house, path, old, new)
+    path = planned(house)
+    page = house.get(path, "fa").text
+    assert foreign_words(page) == []
+    words = house.read(path, "fa")
+    assert "صبر ۲ روز، ساعت ۰۹:۳۰" in words
+    assert "شمار سفارش‌هایش دست‌کم ۱ است" in words
+    assert "wait 2 days, 09:30" in house.read(path)
+
+
+def test_a_refusal_is_persian_too_and_names_file_line_and_column(house: House) -> None:
+    house.desk.confirmed(ALICE)
+    edit(house, WELCOME, "- send: book/deliver", "- wait: 9d\n    - send: book/deliver")
+    path = planned(house)
+    house.send(path, path, message="A long wait")
+    works(house)
+    decide(house.desk.world, house.desk.parts.shelf)
+    edit(house, WELCOME, "- wait: 9d\n    - send: book/deliver", "- send: book/deliver")
+    page = house.get(planned(house), "fa").text
+    assert foreign_words(page) == []
+    assert re.search(r'<code class="place" dir="ltr">campaigns/welcome\.yaml:\d+:\d+</code>', page)
+    assert "ایستاده است و این گام دیگر در" in page
 
 
 def test_files_that_changed_after_the_plan_are_not_published(house: House) -> None:

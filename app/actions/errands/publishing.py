@@ -12,7 +12,7 @@ from app.actions.errands import Json
 from app.actions.errands.bench import Bench, Done, NotDone
 from app.actions.folder import folder_of
 from app.actions.inspect import Inspection, inspect_folder
-from app.actions.plan import CampaignPlan, Named, Plan, Shown, StepPlan, Unreadable, make_plan
+from app.actions.plan import CampaignPlan, Named, Plan, Refusal, Shown, StepPlan, Unreadable, make_plan
 from app.actions.plan.applying import (
     Applied,
     NoSuchRelease,
@@ -28,12 +28,13 @@ from app.actions.publish import Authorship, digest_of
 from app.core.difference import Change
 from app.core.instants import to_datetime
 from app.core.problem import Problem
-from app.core.text import Place
+from app.core.text import Place, Text
 from app.store import releases
 
 Plain = dict[str, Json]
 MOST_PROBLEMS = 50
 MOST_STEPS = 30
+TONGUES = ("en", "fa")
 
 
 def plan(bench: Bench) -> Done | NotDone:
@@ -129,12 +130,17 @@ def plain(made: Plan) -> Plain:
         "days_before": list(made.days_before),
         "delayed": made.delayed,
         "skipped": made.skipped,
-        "refusals": [{"code": r.code, "words": r.words, "fix": r.fix, "at": place_of(r.place)} for r in made.refusals],
+        "refusals": [_refusal(each) for each in made.refusals],
         "peak": made.guard.peak,
         "limit": made.guard.limit,
         "mails": made.guard.mails,
         "is_over": made.guard.is_over,
     }
+
+
+def _refusal(made: Refusal) -> Plain:
+    place = str(made.place) if made.place.line else ""
+    return {"code": made.code, "words": _tongues(made.words), "fix": _tongues(made.fix), "at": place}
 
 
 def _campaign(made: CampaignPlan) -> Plain:
@@ -169,9 +175,15 @@ def _change(change: Change) -> Plain:
         "sign": change.sign.value,
         "sort": change.sort,
         "name": change.name,
-        "words": change.words,
+        "named": {tongue: change.name_in(tongue) for tongue in TONGUES},
+        "words": {tongue: change.words_in(tongue) for tongue in TONGUES},
         "at": place_of(change.place),
     }
+
+
+def _tongues(text: Text) -> Plain:
+    """What both languages need: whoever reads it later may read in either."""
+    return {tongue: text.in_locale(tongue) for tongue in TONGUES}
 
 
 def _named(who: Named | None) -> Plain | None:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.actions.inspect import Inspection
 from app.actions.plan.ahead import Progress, Task, book_ahead, concerned, run_ahead
+from app.actions.plan.refusing import Refusal, lost, lost_with_campaign, twice
 from app.actions.plan.tally import CampaignTally, Example, StepTally, Tally
 from app.actions.publish import digest_of
 from app.actions.shelf import Shelf, Shelved
@@ -112,16 +113,6 @@ class Overlap:
     two: str
     people: int
     example: Named
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why this may not be applied, where, and the text to write."""
-
-    code: str
-    words: str
-    fix: str
-    place: Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,21 +340,15 @@ class _Drawing:
         for (campaign, step), people in sorted(self._tally.lost.items()):
             yield self._lost(campaign, step, people)
         for (campaign, mail), people in sorted(self._tally.twice.items()):
-            who = self._named(self._tally.twice_example[campaign, mail])
-            words = f"{_people(people)} would get {mail} a second time in {campaign}, {who.name or who.address} for one"
-            fix = f"give the step its former name: id: …, or write moved: {{{mail}: its new id}}"
-            yield Refusal("twice", words, fix, self._new.campaigns[campaign].place)
+            yield self._twice(campaign, mail, people)
 
     def _lost(self, campaign: str, step: str, people: int) -> Refusal:
         live = self._new.campaigns.get(campaign)
-        words = f"{_people(people)} stand at “{step}”, which is gone from {campaign}"
-        if live is None:
-            fix = f"bring {campaign} back with state: retired, so that its runs finish; or parvar stop {campaign} --now"
-            place = next((c.place for c in self._papers.difference.campaigns if c.key == campaign), Place("", 0, 0))
-            return Refusal("lost", words, fix, place)
-        fix = f'removed: {{"{step}": next}}   or   moved: {{"{step}": where they go on}}'
-        return Refusal("lost", words, fix, live.place)
+        if live is not None:
+            return lost(campaign, step, people, live.place)
+        place = next((c.place for c in self._papers.difference.campaigns if c.key == campaign), Place("", 0, 0))
+        return lost_with_campaign(campaign, step, people, place)
 
-
-def _people(count: int) -> str:
-    return f"{count:,} {'person' if count == 1 else 'people'}"
+    def _twice(self, campaign: str, mail: str, people: int) -> Refusal:
+        who = self._named(self._tally.twice_example[campaign, mail])
+        return twice(campaign, mail, people, who.name or who.address, self._new.campaigns[campaign].place)

@@ -37,6 +37,11 @@ def figures(text: object) -> str:
     return str(text).translate(_FIGURES)
 
 
+def grouped(count: int) -> str:
+    """A whole number as Persian writes it: ۱٬۲۳۴."""
+    return figures(f"{count:,}").replace(",", "٬")
+
+
 def isolated(text: object) -> str:
     """Latin keys and addresses in a line of Persian, kept in one piece (Unicode TR9: FSI … PDI)."""
     return f"\u2068{text}\u2069"

@@ -18,8 +18,9 @@ from app.actions.folder import folder_of, unpublished
 from app.store import editions, releases
 from app.store.editions import Released
 from app.web.dashboard.campaigns import difference
+from app.web.dashboard.reasons import RESULTS
 from app.web.dashboard.shell import back, need, notify
-from app.web.dashboard.wording import say
+from app.web.dashboard.wording import say, tongue
 from app.web.dashboard.work import begin
 from app.web.parts import Parts
 
@@ -91,7 +92,13 @@ class _Pages:
         errand = self._plan(number)
         if errand.state is State.DONE:
             return render_template(
-                "dashboard/plan.html", errand=errand, plan=errand.told, sorts=SORTS, refusals=REFUSALS
+                "dashboard/plan.html",
+                errand=errand,
+                plan=errand.told,
+                sorts=SORTS,
+                refusals=REFUSALS,
+                results=RESULTS,
+                told=told,
             )
         return render_template("dashboard/errand.html", errand=errand)
 
@@ -142,6 +149,13 @@ class _Pages:
         return render_template(
             "dashboard/release.html", release=pair[0], before=_before(pair), files=list(_files(old, new)), live=live
         )
+
+
+def told(words: object, otherwise: str = "") -> str:
+    """What an errand kept in both languages, in the page's; plans of an earlier program kept one."""
+    if isinstance(words, dict):
+        return str(words.get(tongue()) or words.get("en") or otherwise)
+    return str(words or otherwise)
 
 
 def _before(pair: list[Released]) -> Released | None:

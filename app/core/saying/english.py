@@ -1,4 +1,4 @@
-"""Saying: steps and entries in the words campaigns are written with, for plans, graphs and messages.
+"""Steps and entries in English: the words campaigns are written with.
 
 Owns one line for each kind of step. Must not explain what a step will do to anybody.
 """

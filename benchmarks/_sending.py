@@ -158,13 +158,18 @@ class Sender:
 
 
 @cache
-def signer_of(kind: str) -> Signer:
+def pem_of(kind: str) -> bytes:
+    """A private key of this run."""
     from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
     key = ed25519.Ed25519PrivateKey.generate() if kind == "ed25519" else rsa.generate_private_key(65537, 2048)
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return read_signer(pem, "example.com", "bench")
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+@cache
+def signer_of(kind: str) -> Signer:
+    return read_signer(pem_of(kind), "example.com", "bench")
 
 
 def bare_signature(kind: str, times: int = 300) -> float:

@@ -123,7 +123,7 @@ class _Front(NamedTuple):
 
 
 def _front(world: World, limits: Limits | None) -> _Front:
-    from app.disk.linkfiles import Destinations
+    from app.disk.linkfiles import Destinations, ShopDestinations
     from app.disk.networks import NetworkLists, Networks
     from app.disk.spool import Spool
     from app.web.application import create_app as create_pages
@@ -142,6 +142,8 @@ def _front(world: World, limits: Limits | None) -> _Front:
     if has_own_host(settings.tracking_url, settings.base_url):
         pages = PagesElsewhere(pages, settings.tracking_url)
     destinations = Destinations(settings.data / "links", lambda version: _targets(world, version), world.wall)
+    if settings.shop_url:
+        destinations = ShopDestinations(destinations, _site_url(world, shelf), settings.shop_url)
     origins = Origins(lambda: _origins(world, shelf), world.wall)
     site = _site_url(world, shelf)
     edge = EdgeParts(world.links, spool, destinations, networks, site, world.wall, new_id, origins)

@@ -126,3 +126,23 @@ class Destinations:
             write_link_file(self._folder, version, targets)
         except OSError:  # a full disk: memory serves until the next start
             return
+
+
+class ShopDestinations(Destinations):
+    """The same for the demo: what leads to the example site leads to the shop that stands for it."""
+
+    def __init__(self, known: Destinations, site: str, shop: str) -> None:
+        self._of, self._site, self._shop = known, site.rstrip("/"), shop.rstrip("/")
+
+    def at_hand(self, version: int) -> Targets | None:
+        return self._moved(self._of.at_hand(version))
+
+    def find(self, version: int) -> Targets | None:
+        return self._moved(self._of.find(version))
+
+    def _moved(self, targets: Targets | None) -> Targets | None:
+        return None if targets is None else tuple(target and self._at_shop(target) for target in targets)
+
+    def _at_shop(self, target: str) -> str:
+        rest = target.removeprefix(self._site)
+        return self._shop + rest if rest != target and rest[:1] in ("", "/", "?", "#") else target

@@ -86,7 +86,12 @@ class _Inbox:
         )
 
     def html(self, name: str) -> Response:
-        return letter_response(_html(_read(self._path(name))), is_live=True)
+        return letter_response(self._at_shop(_html(_read(self._path(name)))), is_live=True)
+
+    def _at_shop(self, html: str) -> str:
+        """In the demo a plain link to the example site leads to the shop that stands for it."""
+        shop, held = self.parts.world.settings.shop_url, self.parts.shelved()
+        return html.replace(f'href="{held.book.site.url}', f'href="{shop}') if shop and held else html
 
     def source(self, name: str) -> Response:
         response = make_response(self._path(name).read_bytes())

@@ -8,7 +8,7 @@ from time import monotonic
 import pytest
 
 from app.core.instants import SECOND
-from app.disk.linkfiles import Destinations, read_link_file, write_link_file
+from app.disk.linkfiles import Destinations, ShopDestinations, read_link_file, write_link_file
 
 TARGETS = ("https://example.com/?q=کتاب&x=%41", None)
 
@@ -119,3 +119,13 @@ def test_a_folder_that_cannot_be_written_does_not_lose_the_answer(tmp_path: Path
     (tmp_path / "links").write_text("a file where the folder should be")
     destinations = Destinations(tmp_path / "links", Database(v7=TARGETS), Clock())
     assert destinations.find(7) == TARGETS
+
+
+def test_in_a_demo_the_example_site_is_its_shop_and_nothing_else_is(tmp_path: Path) -> None:
+    site, shop = "https://example.com", "http://127.0.0.1:8001"
+    told = (site, f"{site}/cart?a=1", f"{site}?q=1", "https://example.com.evil.org/cart", "https://other.org/", None)
+    write_link_file(tmp_path, 7, told)
+    moved = ShopDestinations(Destinations(tmp_path, Database(), Clock()), f"{site}/", shop)
+    assert moved.find(7) == (shop, f"{shop}/cart?a=1", f"{shop}?q=1", *told[3:])
+    assert moved.at_hand(7) == moved.find(7)
+    assert moved.find(8) is None

@@ -7,8 +7,16 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.faults.house import Reckoning
+from tests.faults.nursery import close_nursery
 
 Note = Callable[[str, Reckoning], None]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nursery() -> Iterator[None]:
+    """Ends the process that workers are forked from, if a test asked for it."""
+    yield
+    close_nursery()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""A real worker's hands, to be killed: `python -m tests.faults.delivery_child <url> <folder> <port> <connections>`.
+"""A real worker's hands, to be killed: a process of its own, begun by `tests.faults.nursery`.
 
 It opens the workshop as the worker does (folder, recovery, journal, couriers) and delivers until nothing is open.
 From the environment: WINDOW and UNCERTAIN, as PARVAR_JOURNAL_WINDOW and PARVAR_UNCERTAIN; TIMEOUT, of the relay;
@@ -24,6 +24,7 @@ from sqlalchemy import func, select
 from app.actions.advance import drain
 from app.actions.deliver import LEASE
 from app.actions.sweep import LeaseWatch, expire_leases
+from app.disk import journal_file
 from app.links import Key, Links
 from app.main import since_boot, wall
 from app.settings import Settings
@@ -81,11 +82,27 @@ def keep_and_look(shop: Workshop, stopping: threading.Event) -> None:
 
 
 def eat(file: Path) -> None:
-    eaten = []
+    """Once the file is there; what is refused is asked for in smaller pieces, and nothing is given back."""
+    eaten, size = [], 4_000_000
     while True:
-        time.sleep(0.005)
-        if file.exists():
-            eaten.append(b"x" * 4_000_000)
+        while not file.exists() or size < _CRUMB:
+            time.sleep(0.005)
+        try:
+            eaten.append(b"x" * size)
+        except MemoryError:
+            size //= 2
+
+
+_CRUMB = 1_000
+
+
+def allocate_little() -> None:
+    """A journal's room is asked for in small pieces, so that a small disk can refuse one."""
+    assert journal_file._CHUNK > _SECTORS
+    setattr(journal_file, "_CHUNK", _SECTORS)  # noqa: B010 - a constant
+
+
+_SECTORS = 4096
 
 
 def limits(shop: Workshop, stopping: threading.Event) -> None:
@@ -123,6 +140,8 @@ def main(url: str, folder: Path, port: int, connections: int) -> None:
         world.database.end_idle(float(asleep))
     if boot := os.environ.get("BOOT"):
         setattr(working, "boot_identity", lambda: boot)  # noqa: B010 - it is the name the workshop asks
+    if "FSIZE" in os.environ:
+        allocate_little()
     shop = working.open_workshop(world)
     stopping = threading.Event()
     limits(shop, stopping)
@@ -139,7 +158,3 @@ def main(url: str, folder: Path, port: int, connections: int) -> None:
     shop.post.journal.close()
     shop.folder.release()
     print(f"fault: {shop.post.journal.fault}" if shop.post.journal.fault else "done", flush=True)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))

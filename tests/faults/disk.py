@@ -155,6 +155,16 @@ def _without_syncing(real: Callable[..., int]) -> Callable[..., int]:
     return opened
 
 
+def watch(url: str, folder: Path) -> None:
+    """Keep beside a worker's folder what is durable of it. From the environment: SHADOW, the place for that; LIES, how
+    many syncs of a journal its disk keeps before it lies.
+    """
+    shadow, lies = Path(os.environ["SHADOW"]), os.environ.get("LIES")
+    Disk(folder, Shadow(shadow), None if lies is None else int(lies)).install()
+    if url.startswith("sqlite"):
+        note_commits(Path(url.removeprefix("sqlite:///")), shadow / "commits")
+
+
 def note_commits(database: Path, note: Path) -> None:
     """Write down, behind each commit on SQLite and before its turn is over, what the write-ahead log now holds for
     certain: its salts and the number of its frames. With synchronous=FULL a commit returns after its sync.

@@ -10,8 +10,6 @@ import itertools
 import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -25,6 +23,7 @@ from app.store.engine import Database, open_database
 from app.store.messages import MessageRow
 from tests.actions.post_office import PostOffice, publish
 from tests.faults.delivery_child import build_world
+from tests.faults.nursery import Child, nursery
 from tests.servers.guillotine import Guillotine
 from tests.servers.smtp import Mail, SmtpServer
 from tests.services.clock import Clock
@@ -78,28 +77,17 @@ class House:
     server: SmtpServer
     keeper: Keeper
     database: Database
-    children: list[subprocess.Popen[str]] = field(default_factory=list)
+    children: list[Child] = field(default_factory=list)
 
-    def start(self, port: int = 0, connections: int = 1, worker: str = "node", **environ: str) -> subprocess.Popen[str]:
+    def start(self, port: int = 0, connections: int = 1, worker: str = "node", **environ: str) -> Child:
         arguments = [self.url, str(self.folder / worker), str(port or self.server.port), str(connections)]
-        module = "powered_child" if "SHADOW" in environ else "delivery_child"
-        with (self.folder / "children.log").open("a") as log:
-            child = subprocess.Popen(
-                [sys.executable, "-m", f"tests.faults.{module}", *arguments],
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                env={**os.environ, **environ},
-            )
+        child = nursery().start(arguments, {**os.environ, **environ}, self.folder / "children.log")
         self.children.append(child)
         return child
 
-    def start_ready(
-        self, port: int = 0, connections: int = 1, worker: str = "node", **environ: str
-    ) -> subprocess.Popen[str]:
+    def start_ready(self, port: int = 0, connections: int = 1, worker: str = "node", **environ: str) -> Child:
         """Returns once it holds its folder and has settled what was left there."""
         child = self.start(port, connections, worker, **environ)
-        assert child.stdout is not None
         assert child.stdout.readline() == "ready\n", (self.folder / "children.log").read_text()[-3_000:]
         return child
 
@@ -111,7 +99,7 @@ class House:
     def killed_at(self, at: int, connections: int, *, spills: bool, **environ: str) -> bool:
         """Run a child and kill it when so many bytes went over the wire; False when it was done before."""
         fallen = threading.Event()
-        started: list[subprocess.Popen[str]] = []
+        started: list[Child] = []
         there = threading.Event()
 
         def fall() -> None:
@@ -171,7 +159,6 @@ def house(url: str, folder: Path, count: int, server: SmtpServer, keeper: Keeper
                 child.send_signal(signal.SIGCONT)
                 child.kill()
             child.wait()
-            if child.stdout is not None:
-                child.stdout.close()
+            child.stdout.close()
         world.database.dispose()
         database.dispose()

@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from tests.faults.conftest import Note
 from tests.faults.house import House
+from tests.faults.nursery import Child
 from tests.faults.test_delivery import Build, build, slowly
 from tests.servers.smtp import wait_until
 from tests.services import memory
@@ -47,28 +48,30 @@ def test_a_calendar_that_is_set_loses_nothing_and_ends_no_lease(
 def test_memory_that_is_refused_ends_the_worker_and_loses_nothing(
     build: Build, sqlite_database_url: str, tmp_path: Path, note: Note
 ) -> None:
-    found, hunger = build(sqlite_database_url, 80, slowly(0.005)), tmp_path / "eat"
+    found, hunger, ends = build(sqlite_database_url, 80, slowly(0.01)), tmp_path / "eat", [0] * 0
     for _ in range(2):
         hunger.unlink(missing_ok=True)
         before = found.keeper.count()
         child = found.start_ready(connections=2, EAT=str(hunger), SPACE=str(48 << 20))
-        wait_until(lambda: found.keeper.count() >= before + 10, 20)  # noqa: B023 - asked at once
+        assert wait_until(lambda: found.keeper.count() >= before + 10, 20)  # noqa: B023 - asked at once
         hunger.touch()
-        _end(child)
+        ends.append(_end(child))
+    assert found.reckon().open > 0
     found.finish(2)
     end = found.reckon()
     note("memory refused, 2 times, 2 connections", end)
+    assert all(ends), "a worker that can have no memory does not come to a good end"
     assert (end.lost, end.twice, end.open) == (0, 0, 0)
     assert end.uncertain <= 2 * 2
 
 
-def _end(child: subprocess.Popen[str]) -> None:
+def _end(child: Child) -> int:
     """A process that can have no memory may also hang: then it is killed."""
     try:
-        child.wait(5)
+        return child.wait(3)
     except subprocess.TimeoutExpired:
         child.kill()
-        child.wait()
+        return child.wait()
 
 
 @pytest.fixture
@@ -123,7 +126,7 @@ def _sleeping(found: House) -> int:
         return int(session.scalar(_ASLEEP) or 0)
 
 
-def _stop_inside(child: subprocess.Popen[str], found: House) -> None:
+def _stop_inside(child: Child, found: House) -> None:
     for _ in range(400):
         child.send_signal(signal.SIGSTOP)
         time.sleep(0.03)  # a statement that was under way comes to its end

@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from app.actions.calling import ALARM
+from app.actions.pace import without_addresses
 from app.actions.publish import wake_concerned
 from app.actions.shelf import Shelf, Shelved
 from app.core.book import Standing
@@ -54,6 +55,11 @@ class Evidence:
     @property
     def share(self) -> float:
         return self.number / max(self.sent, 1)
+
+    @property
+    def command(self) -> str:
+        """What lets it go on, at a prompt."""
+        return f"parvar resume {self.campaign or '--all'}"
 
 
 def watch(world: World, shelf: Shelf) -> tuple[Evidence, ...]:
@@ -138,20 +144,16 @@ def _stop(world: World, session: Session, shelved: Shelved, evidence: Evidence) 
 
 def _tell(world: World, session: Session, shelved: Shelved, evidence: Evidence) -> None:
     """One mail for one incident, to the campaign's owner."""
-    person = alarms.newest_subscriber(session)
+    locale = shelved.book.site.locales[0] if shelved.book.site.locales else ""
+    person = alarms.newest_subscriber(session, locale)
     if ALARM_MAIL not in shelved.book.mails or person is None:
         log.warning("notice_without_mail", mail=ALARM_MAIL)
         return
     campaign = shelved.book.campaigns.get(evidence.campaign)
     now = world.now()
-    words = {
-        "campaign": evidence.campaign or "*",
-        "what": evidence.what,
-        "number": str(evidence.number),
-        "sent": str(evidence.sent),
-        "share": f"{evidence.share:.2%}",
-        "most": f"{evidence.most:.2%}",
-    }
+    words = _words(evidence, campaign.title.in_locale(locale) if campaign else "", world.settings.base_url)
+    if evidence.what == "blocks":
+        words["answer"] = without_addresses(alarms.newest_block(session))
     new = NewMessage(
         public_id=world.new_id(),
         subscriber_id=person,
@@ -163,3 +165,43 @@ def _tell(world: World, session: Session, shelved: Shelved, evidence: Evidence) 
         data=json.dumps(words),
     )
     queue_by_cause(session, new)
+
+
+def _words(evidence: Evidence, title: str, base_url: str) -> dict[str, str]:
+    """What the mail may say of it; `title` and `campaign` are "" when everything was stopped."""
+    return {
+        "campaign": evidence.campaign,
+        "title": title or evidence.campaign,
+        "what": evidence.what,
+        "number": str(evidence.number),
+        "sent": str(evidence.sent),
+        "share": f"{evidence.share:.2%}",
+        "most": f"{evidence.most:.2%}",
+        "answer": "",
+        "command": evidence.command,
+        "url": f"{base_url}/dashboard/delivery",
+    }
+
+
+# ── Looking ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A stop that lasts: since when, by the machine's clock, and why."""
+
+    at: Instant
+    evidence: Evidence
+
+
+def lasting(world: World) -> tuple[Stopped, ...]:
+    """What breakers stopped and nobody has let go on; what was stopped for everything comes first."""
+    with world.transaction("read") as session:
+        found = alarms.stopped(session)
+    return tuple(Stopped(at, _evidence(subject, detail)) for subject, (at, detail) in found.items())
+
+
+def _evidence(campaign: str, detail: str) -> Evidence:
+    told = json.loads(detail) if detail else {}
+    number, sent, since = (int(told.get(name, 0)) for name in ("number", "sent", "since"))
+    return Evidence(campaign, str(told.get("what", "")), number, sent, float(told.get("most", 0)), since)

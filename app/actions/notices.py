@@ -23,7 +23,18 @@ log = structlog.get_logger()
 NOTICES: Mapping[str, tuple[str, ...]] = {
     "codes-low": ("pool", "offer", "free"),
     "codes-empty": ("pool", "offer", "free"),
-    "sending-stopped": ("campaign", "what", "number", "sent", "share", "most"),
+    "sending-stopped": (
+        "campaign",
+        "title",
+        "what",
+        "number",
+        "sent",
+        "share",
+        "most",
+        "answer",
+        "command",
+        "url",
+    ),
 }
 """What is told, as the mail `system/<name>`, with the words it may use as `notice.…`."""
 

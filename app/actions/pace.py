@@ -7,6 +7,7 @@ not send or wait.
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import Counter, deque
@@ -49,13 +50,17 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class LaneState:
-    """How one lane stands: for how long it rests yet, how many a minute it bears now (0: as they go), its warm-up."""
+    """How one lane stands: for how long it rests yet, how many a minute it bears now (0: as they go), its warm-up.
+
+    `why`: the answer it rests or is slow for, without addresses.
+    """
 
     name: str
     rests_for: Span = 0
     per_minute: int = 0
     strikes: int = 0
     allowance: Allowance | None = None
+    why: str = ""
 
 
 class Paces:
@@ -67,6 +72,7 @@ class Paces:
         self._clock = clock
         self._paces: dict[str, Pace] = {}
         self._allowed: dict[str, Allowance] = {}
+        self._said: dict[str, str] = {}
         self._done: deque[tuple[float, int]] = deque()
         self._lock = threading.Lock()
 
@@ -115,6 +121,7 @@ class Paces:
             before = self._paces.get(lane.name, _FRESH)
             after = after_throttle(lane, before, reply, self._now(), self._chance())
             is_heard = lane.name != DEFAULT or after.strikes >= PATIENT
+            self._said[lane.name] = without_addresses(reply)
             self._paces[lane.name] = after if is_heard else replace(before, strikes=after.strikes)
             return is_heard
 
@@ -151,7 +158,8 @@ class Paces:
         pace = self._paces.get(lane.name, _FRESH)
         limits = [each for each in (lane.per_minute, pace.slow_per_minute if now < pace.slow_until else 0) if each]
         rests = max(0, pace.paused_until - now)
-        return LaneState(lane.name, rests, min(limits, default=0), pace.strikes, self._allowed.get(lane.name))
+        why = self._said.get(lane.name, "") if rests or now < pace.slow_until else ""
+        return LaneState(lane.name, rests, min(limits, default=0), pace.strikes, self._allowed.get(lane.name), why)
 
     def _forget(self, now: float) -> None:
         while self._done and self._done[0][0] < now - WINDOW:
@@ -162,13 +170,22 @@ class Paces:
         return int(self._clock() * SECOND)
 
 
-def lane_tally(ends: list[tuple[str, MessageState, str]]) -> Counter[tuple[str, str]]:
+_ADDRESS = re.compile(r"[^\s<>]+@[^\s<>]+")
+LONGEST_REASON = 160
+
+
+def without_addresses(reply: str) -> str:
+    """What a server said, short, and about nobody in particular."""
+    return _ADDRESS.sub("…", reply[:1_000])[:LONGEST_REASON].strip()
+
+
+def lane_tally(ends: Mapping[tuple[str, MessageState, str], int]) -> Counter[tuple[str, str]]:
     """(lane, state, reason) of answered mails as what the counters keep of them: tried, deferred, blocked."""
     found: Counter[tuple[str, str]] = Counter()
-    for lane, state, reason in ends:
-        found[lane, "tried"] += 1
+    for (lane, state, reason), number in ends.items():
+        found[lane, "tried"] += number
         if state is MessageState.WAITING:
-            found[lane, "deferred"] += 1
+            found[lane, "deferred"] += number
         elif state is MessageState.REFUSED and reason == "block":
-            found[lane, "blocked"] += 1
+            found[lane, "blocked"] += number
     return found

@@ -10,8 +10,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from app.actions.pace import Allowance, LaneState, Paces
-from app.core.instants import SECOND, Instant, Span
+from app.actions.pace import LONGEST_REASON, Allowance, LaneState, Paces
+from app.core.instants import MINUTE, SECOND, Instant, Span
 from app.mail.smtp_relays import rests_of
 from app.mail.transports import Transport
 from app.store import ledgers, paces
@@ -46,7 +46,7 @@ class Reporter:
             "journal": journal_fault,
             "queue": [asdict(each) for each in self._count()],
             "lanes": [asdict(each) for each in self._lanes.states()],
-            "relays": self._relays(),
+            "relays": [asdict(each) for each in self._relays()],
         }
 
     def _count(self) -> list[Queued]:
@@ -58,16 +58,26 @@ class Reporter:
             self._again_at = began + max(COUNT_EVERY, _DEAREST * took)
         return self._queue
 
-    def _relays(self) -> dict[str, int]:
-        """Relay → for how long it rests yet, the longest of what our transports say."""
-        found: dict[str, int] = {}
+    def _relays(self) -> list[RelayProgress]:
+        """For how long each rests yet, the longest of what our transports say."""
+        found: dict[str, RelayProgress] = {}
         for transport in self._transports:
-            for name, seconds in rests_of(transport).items():
-                found[name] = max(found.get(name, 0), int(seconds * SECOND))
-        return found
+            for name, rest in rests_of(transport).items():
+                state = RelayProgress(name, int(rest.seconds * SECOND), rest.why[:LONGEST_REASON])
+                found[name] = max(found.get(name, state), state, key=lambda each: each.rests_for)
+        return [found[name] for name in sorted(found)]
 
 
 # ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class RelayProgress:
+    """One relay: for how long it rests yet, 0 for one that works, and after what."""
+
+    name: str
+    rests_for: Span = 0
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +92,21 @@ class LaneProgress:
     rests_for: Span = 0
     per_minute: int = 0
     allowance: Allowance | None = None
+    why: str = ""
+    """The answer it rests or is slow for."""
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there is anything to be said of it."""
+        used = self.allowance is not None and self.allowance.used
+        return bool(self.due or self.later or self.deferred or self.rests_for or used)
+
+    @property
+    def left(self) -> Span:
+        """How long what may leave today takes at least, as far as this lane's rest and limit say."""
+        moving = max(0, self.due - self.held_back)
+        takes = moving * MINUTE // self.per_minute if self.per_minute else 0
+        return self.rests_for + takes if moving else 0
 
     @property
     def held_back(self) -> int:
@@ -92,14 +117,14 @@ class LaneProgress:
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How delivery goes. `per_minute`: mails answered in the last minute, of all workers; `lag`: how late the most
-    belated one is; `relays`: for how long each rests yet, 0 for one that works.
+    belated one is.
     """
 
     workers: int
     per_minute: float
     lag: Span
     lanes: tuple[LaneProgress, ...]
-    relays: tuple[tuple[str, Span], ...]
+    relays: tuple[RelayProgress, ...]
     journal_fault: str = ""
 
     @property
@@ -116,14 +141,16 @@ class Progress:
 
     @property
     def left(self) -> Span | None:
-        """When what is due and may leave today will have left, at the present rate; None when nothing moves."""
+        """When what is due and may leave today will have left, at the present rate and the lanes' limits; None when
+        nothing moves.
+        """
         moving = self.due - self.held_back
         if not moving:
             return 0
         if not self.per_minute:
             return None
-        longest_rest = max((lane.rests_for for lane in self.lanes if lane.due), default=0)
-        return max(int(moving / self.per_minute * 60 * SECOND), longest_rest)
+        slowest = max((lane.left for lane in self.lanes), default=0)
+        return max(int(moving / self.per_minute * MINUTE), slowest)
 
 
 def progress(world: World) -> Progress:
@@ -146,16 +173,17 @@ def of_beats(beats: Sequence[Heartbeat]) -> Progress:
         for each in _list(words, "lanes"):
             state = _state(each)
             lanes[state.name] = _slowest(lanes.get(state.name, LaneProgress(state.name)), state)
-    relays: dict[str, int] = {}
+    relays: dict[str, RelayProgress] = {}
     for words in told:
-        for name, rest in (words.get("relays") or {}).items():
-            relays[name] = max(relays.get(name, 0), rest)
+        for each in _list(words, "relays"):
+            relay = RelayProgress(str(each["name"]), _int(each, "rests_for"), str(each.get("why", "")))
+            relays[relay.name] = max(relays.get(relay.name, relay), relay, key=lambda one: one.rests_for)
     return Progress(
         workers=len(beats),
         per_minute=sum(float(words.get("per_minute", 0)) for words in told),
         lag=max((beat.lag for beat in beats), default=0),
         lanes=tuple(lanes[name] for name in sorted(lanes)),
-        relays=tuple(sorted(relays.items())),
+        relays=tuple(relays[name] for name in sorted(relays)),
         journal_fault=next((str(words["journal"]) for words in told if words.get("journal")), ""),
     )
 
@@ -168,7 +196,8 @@ def _list(words: Mapping[str, object], key: str) -> list[dict[str, int]]:
 def _state(found: Mapping[str, object]) -> LaneState:
     allowance = found.get("allowance")
     given = Allowance(**allowance) if isinstance(allowance, dict) else None
-    return LaneState(str(found["name"]), _int(found, "rests_for"), _int(found, "per_minute"), 0, given)
+    numbers = _int(found, "rests_for"), _int(found, "per_minute")
+    return LaneState(str(found["name"]), *numbers, 0, given, str(found.get("why", "")))
 
 
 def _int(found: Mapping[str, object], key: str) -> int:
@@ -187,4 +216,5 @@ def _slowest(lane: LaneProgress, state: LaneState) -> LaneProgress:
         max(lane.rests_for, state.rests_for),
         min(limits, default=0),
         state.allowance or lane.allowance,
+        state.why or lane.why,
     )

@@ -23,7 +23,8 @@ from app.core.nurture import Advance
 from app.core.nurture.backfill import Anchor, let_in
 from app.core.person import Code
 from app.core.projection import Start, project
-from app.store import plans, steering, waking
+from app.store import accounts, editions, plans, steering, waking
+from app.store.accounts import Deed
 from app.store.loading import Loaded, load_people
 from app.store.saving import Context, Decided, save_people
 from app.store.waking import Concerned
@@ -96,6 +97,16 @@ def revive(world: World) -> Steered:
     with world.transaction("write") as session:
         steering.kill(session, is_killed=False)
     return Steered("", "sending", 0)
+
+
+def resume_all(world: World, shelf: Shelf) -> Steered:
+    """Let everything go on: mail after a kill switch, and all campaigns after they were paused, by whomever."""
+    with world.transaction("write") as session:
+        steering.kill(session, is_killed=False)
+        editions.set_paused(session, is_paused=False)
+        waking.begin(session, Concerned(is_everybody=True), world.now())
+        accounts.note(session, Deed(world.wall(), "cli", "resume_all"))
+    return Steered("", "sending", wake_concerned(world, shelf))
 
 
 # ── Letting people in ────────────────────────────────────────────────────────────────────────────────────────────────

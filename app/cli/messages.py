@@ -9,16 +9,19 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 
 import click
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from app.actions import messages as actions
 from app.actions import progress as actions_progress
-from app.actions.progress import Progress
+from app.actions.breakers import Stopped, lasting
+from app.actions.progress import LaneProgress, Progress
 from app.cli.running import settings_or_exit
 from app.core.instants import DAY, HOUR, MINUTE, SECOND, Span, to_datetime
 from app.main import build_world
@@ -81,36 +84,75 @@ def resolve(ids: _Ids, what: str | None) -> None:
 def progress(watch: bool, as_json: bool) -> None:
     """How fast mails leave, how much is left, how lanes and relays stand. Exit code 1 when no worker lives."""
     world = _world()
-    found = actions_progress.progress(world)
+    found, stops = actions_progress.progress(world), lasting(world)
     if as_json:
-        known = asdict(found) | {"due": found.due, "later": found.later, "left": found.left}
+        sums = {"due": found.due, "later": found.later, "left": found.left, "held_back": found.held_back}
+        known = asdict(found) | sums | {"stopped": [asdict(each) for each in stops]}
         click.echo(json.dumps(known, ensure_ascii=False, indent=1))
     elif watch:
-        with Live(_shown(found), refresh_per_second=2) as live:
-            while True:
-                time.sleep(2)
-                live.update(_shown(actions_progress.progress(world)))
+        _watch(world)
     else:
-        Console().print(_shown(found))
+        Console().print(_shown(found, stops))
     sys.exit(0 if found.workers else 1)
 
 
-def _shown(found: Progress) -> Group:
-    table = Table("Lane", "Due", "Later", "Put off", "Rests", "A minute", "Warm-up today", box=None)
-    for lane in found.lanes:
-        warm = f"{lane.allowance.used} of {lane.allowance.cap}" if lane.allowance else ""
+def _watch(world: World) -> None:
+    """Until the terminal is left by Ctrl-C, which is no fault."""
+    with Live(refresh_per_second=2) as live, suppress(KeyboardInterrupt):
+        while True:
+            live.update(_shown(actions_progress.progress(world), lasting(world)))
+            time.sleep(2)
+
+
+def _shown(found: Progress, stops: Sequence[Stopped]) -> Group:
+    """Stops first, then the whole in one line, then what rests and why, then the lanes there is something to say of."""
+    table = Table("Lane", "Due", "Later", "Put off", "Rests", "At most a minute", "Warm-up today", "Why", box=None)
+    for lane in (each for each in found.lanes if each.has_news):
         numbers = (f"{lane.due:,}", f"{lane.later:,}", f"{lane.deferred:,}")
-        table.add_row(lane.name, *numbers, _span(lane.rests_for), f"{lane.per_minute or ''}", warm)
-    resting = [f"relay {name} rests for {_span(rest)}" for name, rest in found.relays if rest]
-    lines = [sentence(found), *resting, *([f"journal: {found.journal_fault}"] if found.journal_fault else [])]
-    return Group(*lines, *([table] if found.lanes else []))
+        limit = f"{lane.per_minute:,}" if lane.per_minute else ""
+        table.add_row(lane.name, *numbers, _span(lane.rests_for), limit, _warm(lane), lane.why)
+    lines = [*map(stop_sentence, stops), sentence(found), *_resting(found)]
+    lines += [f"journal: {found.journal_fault}"] if found.journal_fault else []
+    return Group(*map(Text, lines), *([table] if table.row_count else []))
+
+
+def _warm(lane: LaneProgress) -> str:
+    if lane.allowance is None:
+        return ""
+    if lane.allowance.level < 0:
+        return "stopped by complaints"
+    return f"{lane.allowance.used:,} of {lane.allowance.cap:,}, day {lane.allowance.level + 1}"
+
+
+def _resting(found: Progress) -> list[str]:
+    """Relays that are left alone for a while."""
+    resting = [relay for relay in found.relays if relay.rests_for]
+    return [f"relay {one.name} rests for {_span(one.rests_for)} ({one.why or 'after a fault'})" for one in resting]
+
+
+_WHAT = {
+    "complaints": "marked as spam",
+    "hard_bounces": "to addresses that do not exist",
+    "unsubscribes": "followed by an unsubscribe",
+    "blocks": "refused because of us",
+}
+
+
+def stop_sentence(stopped: Stopped) -> str:
+    """What a breaker stopped, the evidence, and what lets it go on."""
+    found = stopped.evidence
+    what = _WHAT.get(found.what, found.what)
+    since = to_datetime(stopped.at).strftime("%Y-%m-%d %H:%M UTC")
+    figures = f"{found.number:,} of {found.sent:,} mails {what} ({found.share:.2%}, at most {found.most:.2%})"
+    whose = found.campaign or "all campaigns"
+    return f"STOPPED {whose} since {since}: {figures}. When it is mended: {found.command}"
 
 
 def sentence(found: Progress) -> str:
     """The whole in one line, as `parvar run` logs it too."""
     if not found.workers:
         return "No worker gives a sign of life."
-    left = "nobody can say when" if found.left is None else f"{_span(found.left) or 'nothing'} left"
+    left = "nothing moves" if found.left is None else f"{_span(found.left) or 'nothing'} left"
     words = [f"{found.per_minute:,.0f} mails a minute", f"{found.due:,} due ({left})", f"{found.later:,} later"]
     words += [f"{_span(found.lag)} behind"] if found.lag >= SECOND else []
     words += [f"{found.held_back:,} wait for another day of the warm-up"] if found.held_back else []

@@ -65,6 +65,8 @@ class SmtpTransport:
         self._shift: _Shift | None = None
         self._rests_until = 0.0
         self._rest = 0.0
+        self.last_fault = ""
+        """What the relay rests for, or rested for last."""
 
     @property
     def name(self) -> str:
@@ -95,7 +97,7 @@ class SmtpTransport:
         """Open one session ahead of need, so that the next mail finds it. False when the relay cannot be reached."""
         session = self.obtain()
         if isinstance(session, RelayFault):
-            self.rest()
+            self.rest(session)
             return False
         self.release(session, may_keep=True)
         return True
@@ -138,8 +140,9 @@ class SmtpTransport:
         else:
             session.wire.close()
 
-    def rest(self) -> None:
+    def rest(self, fault: RelayFault) -> None:
         """After a fault the relay is left alone, longer each time."""
+        self.last_fault = f"{fault.stage.value}: {fault.text}"
         self._rest = min(max(self._rest * 2, FIRST_REST), LONGEST_REST)
         self._rests_until = self.clock() + self._rest
 
@@ -414,6 +417,6 @@ class _Worker:
             self._shift.fail(error)
 
     def relay_failed(self, fault: RelayFault) -> None:
-        self._shift.transport.rest()
+        self._shift.transport.rest(fault)
         self._shift.fault = self._shift.fault or fault
         self._shift.end(f"the relay failed at {fault.stage.value}: {fault.text}")

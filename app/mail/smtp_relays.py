@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from app.mail.replies import Stage
@@ -63,11 +64,24 @@ def _open(relay: Relay, clock: Callable[[], float], turns: Turns | None, ask: As
     return SmtpTransport(relay, clock, turns, ask)
 
 
-def rests_of(transport: Transport) -> dict[str, float]:
-    """Relay → seconds it rests yet after a fault, 0 for one that works."""
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """For how many seconds a relay is left alone yet, 0 for one that works, and after which fault."""
+
+    seconds: float = 0.0
+    why: str = ""
+
+
+def rests_of(transport: Transport) -> dict[str, Rest]:
+    """How each relay of a transport stands."""
     if isinstance(transport, RelaySet):
         return {name: rest for member in transport.members for name, rest in rests_of(member).items()}
-    return {transport.name: transport.rests_for if isinstance(transport, SmtpTransport) else 0.0}
+    return {transport.name: _rest_of(transport) if isinstance(transport, SmtpTransport) else Rest()}
+
+
+def _rest_of(transport: SmtpTransport) -> Rest:
+    seconds = transport.rests_for
+    return Rest(seconds, transport.last_fault) if seconds else Rest()
 
 
 class RelaySet:

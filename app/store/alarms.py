@@ -16,8 +16,8 @@ from app.core.person import MailClass
 from app.store.accounts import AuditRow
 from app.store.base import table_of
 from app.store.events import EventRow
-from app.store.ledgers import CountRow, add_counts
-from app.store.messages import MessageRow
+from app.store.ledgers import CountRow, StepCount, add_counts
+from app.store.messages import DeliveryRow, MessageRow
 from app.store.people import SubscriberRow
 from app.store.releases import CONTROL, ControlRow, LiveRow
 
@@ -26,10 +26,14 @@ BREAKER = "breaker"
 """How a line of the log begins that tells of a stop; and who wrote it."""
 
 
+def mail_counts(found: Mapping[tuple[str, str], int], at: Instant) -> dict[StepCount, int]:
+    """(campaign, outcome) → how many mails, as counters of the instant's day."""
+    return {(at // DAY, campaign, "", "", f"{PREFIX}{what}"): number for (campaign, what), number in found.items()}
+
+
 def count_mails(session: Session, found: Mapping[tuple[str, str], int], at: Instant) -> None:
     """Add what became of mails to the day's counters: (campaign, outcome) → how many."""
-    counts = {(at // DAY, campaign, "", "", f"{PREFIX}{what}"): number for (campaign, what), number in found.items()}
-    add_counts(session, counts)
+    add_counts(session, mail_counts(found, at))
 
 
 def mails_since(session: Session, since: Instant) -> Counter[tuple[str, str]]:
@@ -72,17 +76,30 @@ def last_stops(session: Session, subjects: Iterable[str]) -> dict[str, Instant]:
     return {row.subject: row.at for row in session.execute(query.group_by(AuditRow.subject))}
 
 
-def newest_subscriber(session: Session) -> int | None:
-    """Anybody: a mail to our own people hangs on somebody's row."""
-    return session.scalar(select(func.max(SubscriberRow.id)))
+def newest_subscriber(session: Session, locale: str) -> int | None:
+    """Anybody, best somebody who reads this language: a mail to our own people hangs on somebody's row."""
+    alike = select(SubscriberRow.id).where(SubscriberRow.locale == locale).order_by(SubscriberRow.id.desc()).limit(1)
+    return session.scalar(alike) or session.scalar(select(func.max(SubscriberRow.id)))
 
 
-def stopped(session: Session) -> list[str]:
-    """Campaigns a breaker stopped that nobody has let go on since; "" when it stopped everything."""
+def stopped(session: Session) -> dict[str, tuple[Instant, str]]:
+    """Campaigns a breaker stopped that nobody has let go on since, "" when it stopped everything: when (by the
+    machine's clock), and the evidence.
+    """
     control = session.get(ControlRow, CONTROL, populate_existing=True)
     paused = list(session.scalars(select(LiveRow.campaign).where(LiveRow.standing == "paused")))
     subjects = [*paused, *([""] if control is not None and control.is_paused else [])]
     steps = (BREAKER, "pause", "resume", "pause_all", "resume_all")
     newest = select(func.max(AuditRow.id)).where(AuditRow.subject.in_(subjects), AuditRow.action.in_(steps))
-    last = select(AuditRow.subject).where(AuditRow.id.in_(newest.group_by(AuditRow.subject)))
-    return sorted(session.scalars(last.where(AuditRow.action == BREAKER)))
+    last = select(AuditRow.subject, AuditRow.at, AuditRow.detail).where(
+        AuditRow.id.in_(newest.group_by(AuditRow.subject)), AuditRow.action == BREAKER
+    )
+    return {row.subject: (row.at, row.detail) for row in session.execute(last.order_by(AuditRow.subject))}
+
+
+def newest_block(session: Session) -> str:
+    """The words of the newest answer that was about us, among the newest attempts; "" when there is none."""
+    newest = select(DeliveryRow.message_id, DeliveryRow.text, DeliveryRow.id).order_by(DeliveryRow.id.desc()).limit(200)
+    tried = newest.where(DeliveryRow.outcome == "refused").subquery()
+    blocked = select(tried.c.text).join(MessageRow, MessageRow.id == tried.c.message_id)
+    return session.scalar(blocked.where(MessageRow.reason == "block").order_by(tried.c.id.desc()).limit(1)) or ""

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from app.actions import breakers
+from app.actions import breakers, steer
 from app.actions.bounces import take_in
 from app.actions.shelf import Shelf
+from app.cli.messages import stop_sentence
 from app.core.instants import DAY, HOUR
 from app.mail.inbound import read_mail
 from app.mail.inbound_event import InboundEvent, InboundKind
@@ -161,6 +162,11 @@ def test_too_many_complaints_pause_the_campaign_with_evidence_and_it_stays_so(of
         (deed,) = accounts.deeds(session, None, 10)
     assert (deed.who, deed.subject) == ("breaker", "welcome")
     assert '"number": 2' in deed.detail
+    (lasting,) = breakers.lasting(office.world)
+    assert lasting.evidence == evidence
+    assert stop_sentence(lasting).endswith(
+        "2 of 1,000 mails marked as spam (0.20%, at most 0.10%). When it is mended: parvar resume welcome"
+    )
     office.clock.advance(3 * DAY)
     assert breakers.watch(office.world, shelf) == ()
     assert standing(office) == "paused", "never resumed by itself"
@@ -198,3 +204,11 @@ def test_a_day_of_refusals_that_are_about_us_pauses_everything(office: PostOffic
     assert shelved is not None
     assert shelved.book.is_paused
     assert breakers.watch(office.world, shelf) == ()
+    assert [each.evidence.command for each in breakers.lasting(office.world)] == ["parvar resume --all"]
+    steer.resume_all(office.world, shelf)
+    with office.world.transaction("read") as session:
+        shelved = shelf.look(session)
+    assert shelved is not None
+    assert not shelved.book.is_paused
+    assert breakers.lasting(office.world) == ()
+    assert breakers.watch(office.world, shelf) == (), "what was held against it is not held against it twice"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.actions.pace import Allowance, Paces
-from app.actions.progress import LaneProgress, Progress, Reporter, of_beats, progress
+from app.actions.progress import LaneProgress, Progress, RelayProgress, Reporter, of_beats, progress
 from app.actions.sweep import beat
 from app.cli.messages import sentence
 from app.core.instants import DAY, MINUTE, SECOND
@@ -60,8 +60,11 @@ def test_a_worker_tells_its_queue_its_lanes_and_its_relays(office: PostOffice) -
     assert found.lag == MINUTE
     google = next(lane for lane in found.lanes if lane.name == "google")
     assert (google.per_minute, google.held_back) == (10, 1)
-    assert dict(found.relays)["main"] == 0
-    assert 0 < dict(found.relays)["spare"] <= 15 * SECOND
+    assert google.why == "421 4.7.28 unusual rate"
+    main, spare = found.relays
+    assert main == RelayProgress("main")
+    assert 0 < spare.rests_for <= 15 * SECOND
+    assert spare.why.startswith("greeting: ")
     office.clock.advance(MINUTE)
     assert progress(office.world).workers == 0, "an old word says nothing of now"
 
@@ -89,16 +92,22 @@ class _Nothing:
 def test_several_workers_are_one_progress() -> None:
     queue = [{"lane": "google", "due": 600, "later": 5, "deferred": 2, "oldest": 1}]
     lanes = [{"name": "google", "rests_for": 0, "per_minute": 10, "strikes": 1, "allowance": None}]
-    one = {"per_minute": 40.0, "queue": queue, "lanes": lanes, "relays": {"main": 0}}
-    two = {"per_minute": 20.0, "queue": queue, "lanes": [], "relays": {"main": 7}, "journal": "disk full"}
+    one = {"per_minute": 40.0, "queue": queue, "lanes": lanes, "relays": [{"name": "main", "rests_for": 0, "why": ""}]}
+    two = {
+        "per_minute": 20.0,
+        "queue": queue,
+        "lanes": [],
+        "relays": [{"name": "main", "rests_for": 7, "why": "x"}],
+        "journal": "disk full",
+    }
     found = of_beats([Heartbeat("worker", "a", 2, 9, json.dumps(one)), Heartbeat("worker", "b", 1, 3, json.dumps(two))])
     assert (found.per_minute, found.due, found.later, found.lag) == (60.0, 600, 5, 9)
-    assert found.left == 10 * MINUTE
-    assert found.relays == (("main", 7),)
+    assert found.left == 60 * MINUTE, "ten a minute is what the lane bears"
+    assert found.relays == (RelayProgress("main", 7, "x"),)
     assert found.journal_fault == "disk full"
 
 
-@pytest.mark.parametrize("detail", ["{}", "[]", '{"lanes": 3, "queue": null}'])
+@pytest.mark.parametrize("detail", ["{}", "[]", '{"lanes": 3, "queue": null}', '{"relays": {"main": 0}}'])
 def test_the_words_of_an_older_worker_are_no_fault(detail: str) -> None:
     assert of_beats([Heartbeat("worker", "a", 1, 0, detail)]).due == 0
 
@@ -110,6 +119,26 @@ def test_what_is_left_is_said_in_one_line() -> None:
     assert sentence(moving) == (
         "10 mails a minute, 900 due (10 min left), 40 later, 3 s behind, 800 wait for another day of the warm-up"
     )
-    assert "nobody can say when" in sentence(Progress(1, 0.0, 0, lanes, ()))
+    assert "nothing moves" in sentence(Progress(1, 0.0, 0, lanes, ()))
     assert sentence(Progress(0, 0.0, 0, (), ())) == "No worker gives a sign of life."
     assert sentence(Progress(1, 0.5, DAY + 3_600 * SECOND, (), ())).endswith("1 d 1 h behind")
+
+
+def test_the_reason_of_a_rest_names_nobody() -> None:
+    paces = Paces(shipped_lanes(), lambda: 0.0)
+    paces.slowed("yahoo", "421 4.7.0 [TSS04] <alice@yahoo.com>: deferred")
+    (yahoo,) = paces.states()
+    assert yahoo.why == "421 4.7.0 [TSS04] <…>: deferred"
+    assert yahoo.rests_for > 0
+
+
+def test_a_slow_lane_says_when_its_mails_will_have_left() -> None:
+    slow = LaneProgress("national", due=300, per_minute=30, rests_for=5 * MINUTE)
+    fast = LaneProgress("google", due=100)
+    assert Progress(1, 400.0, 0, (slow, fast), ()).left == 15 * MINUTE
+    assert Progress(1, 4.0, 0, (slow, fast), ()).left == 100 * MINUTE
+
+
+def test_lanes_nothing_can_be_said_of_are_left_out() -> None:
+    assert not LaneProgress("gmx", allowance=Allowance(0, 50, 0)).has_news
+    assert LaneProgress("gmx", allowance=Allowance(0, 50, 1)).has_news

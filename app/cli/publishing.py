@@ -34,7 +34,7 @@ from app.actions.plan.applying import (
 )
 from app.actions.publish import Authorship
 from app.actions.shelf import Shelf
-from app.actions.steer import NoSuchCampaign, Steered, Stop, kill, revive
+from app.actions.steer import NoSuchCampaign, Steered, Stop, kill, resume_all
 from app.actions.steer import backfill as let_in
 from app.actions.steer import pause as pause_campaign
 from app.actions.steer import resume as resume_campaign
@@ -270,7 +270,7 @@ def pause(campaign: str) -> None:
 
 @click.command()
 @click.argument("campaign", default="")
-@click.option("--all", "every", is_flag=True, help="Let mail leave again after `parvar stop --all`.")
+@click.option("--all", "every", is_flag=True, help="Let mail leave again after `parvar stop --all`, or after everything was stopped by itself.")
 @click.option(
     "--policy",
     type=click.Choice([each.value for each in Resumption]),
@@ -282,8 +282,8 @@ def resume(campaign: str, every: bool, policy: str) -> None:
     """Let a paused or stopped campaign go on as its file says."""
     world, shelf = _world()
     if every:
-        revive(world)
-        click.echo("mail leaves again")
+        resume_all(world, shelf)
+        click.echo("mail leaves again, and all campaigns go on that were not paused one by one")
         return
     _steered(resume_campaign(world, shelf, _named(campaign), Resumption(policy)))
 

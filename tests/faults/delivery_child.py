@@ -4,8 +4,9 @@ It opens the workshop as the worker does (folder, recovery, journal, couriers) a
 From the environment: WINDOW and UNCERTAIN, as PARVAR_JOURNAL_WINDOW and PARVAR_UNCERTAIN; TIMEOUT, of the relay;
 BOOT, the identity of this boot; HASTE, so many seconds since boot pass in one; FSIZE, no file of it may grow beyond
 so many bytes; CLOCK, a file with the seconds its calendar is off by, and leases are kept and looked for all the time;
-ASLEEP, seconds its transactions may stand still; EAT, a file: once it is there, memory is eaten without end; SPACE,
-so many bytes more than at the start, and memory is refused.
+WATCH, the same, and so many seconds pass in one for who looks; ASLEEP, seconds its transactions may stand still; EAT,
+a file: once it is there, memory is eaten without end; SPACE, so many bytes more than at the start, and memory is
+refused.
 """
 
 import os
@@ -23,7 +24,7 @@ from sqlalchemy import func, select
 
 from app.actions.advance import drain
 from app.actions.deliver import LEASE
-from app.actions.sweep import LeaseWatch, expire_leases
+from app.actions.sweep import LeaseWatch, expire_leases, resend_uncertain
 from app.disk import journal_file
 from app.links import Key, Links
 from app.main import since_boot, wall
@@ -74,11 +75,12 @@ def is_anything_open(world: World) -> bool:
 
 
 def keep_and_look(shop: Workshop, stopping: threading.Event) -> None:
-    """What the clock does every thirty seconds, all the time."""
-    watch = LeaseWatch()
+    """What the clock does every thirty seconds, all the time; the watcher's own seconds may be quick ones."""
+    quick = float(os.environ.get("WATCH", "1"))
+    watch, world = LeaseWatch(), replace(shop.post.world, monotonic=lambda: since_boot() * quick)
     while not stopping.wait(0.02):
         working.keep_leases(shop)
-        expire_leases(shop.post.world, watch, LEASE)
+        expire_leases(world, watch, LEASE)
 
 
 def eat(file: Path) -> None:
@@ -113,7 +115,7 @@ def limits(shop: Workshop, stopping: threading.Event) -> None:
     if space := os.environ.get("SPACE"):
         now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (now + int(space), resource.RLIM_INFINITY))
-    if "CLOCK" in os.environ:
+    if "CLOCK" in os.environ or "WATCH" in os.environ:
         threading.Thread(target=keep_and_look, args=(shop, stopping), daemon=True).start()
     if "EAT" in os.environ:
         threading.Thread(target=eat, args=(Path(os.environ["EAT"]),), daemon=True).start()
@@ -122,6 +124,7 @@ def limits(shop: Workshop, stopping: threading.Event) -> None:
 def deliver(shop: Workshop, stopping: threading.Event) -> None:
     """Until nothing is open; what nobody expected of delivering ends the process, as it ends the worker."""
     world = shop.post.world
+    resend_uncertain(world)
     while not stopping.is_set() and not shop.post.journal.fault:
         taken = shop.marketing.deliver()
         try:

@@ -6,9 +6,7 @@ The server keeps each mail as a file before it says 250; list and files are comp
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
-import re
 import signal
 import threading
 from collections import Counter
@@ -23,38 +21,14 @@ from app.store.engine import Database, open_database
 from app.store.messages import MessageRow
 from tests.actions.post_office import PostOffice, publish
 from tests.faults.delivery_child import build_world
+from tests.faults.keeper import Keeper
 from tests.faults.nursery import Child, nursery
 from tests.servers.guillotine import Guillotine
-from tests.servers.smtp import Mail, SmtpServer
+from tests.servers.smtp import SmtpServer
 from tests.services.clock import Clock
 
 MAIL_BYTES = 2_500
 """About what one mail of the small site weighs, its envelope included."""
-
-
-class Keeper:
-    """Writes every mail the server takes to a file of its own, twice if it comes twice."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir()
-        self._folder = folder
-        self._numbers = itertools.count()
-
-    def __call__(self, mail: Mail) -> None:
-        place = self._folder / f"{next(self._numbers):06d}.eml"
-        place.with_suffix(".part").write_bytes(mail.data)
-        place.with_suffix(".part").rename(place)
-
-    def count(self) -> int:
-        return sum(1 for _ in self._folder.glob("*.eml"))
-
-    def messages(self) -> Counter[str]:
-        """Public id → how often its mail came."""
-        found: Counter[str] = Counter()
-        for file in self._folder.glob("*.eml"):
-            (public_id,) = re.findall(rb"^Message-ID: <([0-9a-f]{32})@", file.read_bytes(), re.MULTILINE)
-            found[public_id.decode()] += 1
-        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ import pytest
 from tests.faults.blackout import Blackout
 from tests.faults.conftest import Note
 from tests.faults.disk import Shadow
-from tests.faults.house import MAIL_BYTES, House, Keeper, house
+from tests.faults.house import MAIL_BYTES, House, house
+from tests.faults.keeper import Keeper
 from tests.faults.test_delivery import Build, build
 from tests.faults.test_torture_delivery import fresh_url, rounds
 from tests.servers.smtp import SmtpServer

@@ -21,7 +21,8 @@ from app.world import World
 from tests.actions.post_office import MARKETING, PostOffice, lose_leases, open_office, working
 from tests.faults.conftest import Note
 from tests.faults.delivery_child import build_world
-from tests.faults.house import MAIL_BYTES, House, Keeper, Reckoning, house
+from tests.faults.house import MAIL_BYTES, House, Reckoning, house
+from tests.faults.keeper import Keeper
 from tests.faults.nursery import Child
 from tests.servers.smtp import Answer, Close, Rule, SmtpServer, Take, Talk, Wait, wait_until
 from tests.services.clock import Clock

@@ -11,7 +11,8 @@ import pytest
 
 from app.actions import steer
 from tests.faults.delivery_child import build_world
-from tests.faults.house import House, Keeper, house
+from tests.faults.house import House, house
+from tests.faults.keeper import Keeper
 from tests.servers.smtp import Rule, SmtpServer, Wait, wait_until
 
 PACE = 0.05
@@ -22,12 +23,12 @@ A_SECONDS_WORTH = int(CONNECTIONS / PACE)
 
 @pytest.fixture
 def sending(database_url: str, tmp_path: Path) -> Iterator[House]:
-    """A worker in the middle of 600 mails: half a minute's work."""
+    """A worker in the middle of 400 mails: ten seconds' work at least."""
     with ExitStack() as stack:
         keeper = Keeper(tmp_path / "server")
         rules: dict[str, Rule] = {"rcpt": lambda _talk, _line: [Wait(PACE), b"250 2.1.5 OK\r\n"]}
         server = stack.enter_context(SmtpServer(rules, keep=keeper))
-        opened = stack.enter_context(house(database_url, tmp_path, 600, server, keeper))
+        opened = stack.enter_context(house(database_url, tmp_path, 400, server, keeper))
         opened.start_ready(connections=CONNECTIONS)
         assert wait_until(lambda: keeper.count() >= 10, 30)
         yield opened
@@ -41,7 +42,7 @@ def test_the_kill_switch_stops_a_running_worker_within_a_second_and_nothing_is_l
     assert wait_until(lambda: _is_still(sending), 20)
     after = sending.keeper.count() - before
     assert after <= A_SECONDS_WORTH, (after, time.monotonic() - thrown)
-    assert 0 < sending.states()["sent"] < 600
+    assert 0 < sending.states()["sent"] < 400
     assert sending.states()["uncertain"] == 0
     steer.revive(world)
     assert wait_until(lambda: sending.keeper.count() > before + after, 30)

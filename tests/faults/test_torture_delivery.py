@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import Note
-from tests.faults.house import MAIL_BYTES, House, Keeper, house
+from tests.faults.house import MAIL_BYTES, House, house
+from tests.faults.keeper import Keeper
 from tests.servers.smtp import Answer, Close, SmtpServer, Take, Talk, wait_until
 
 MAILS, CONNECTIONS = 400, 4

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from app.store.messages import MessageRow
 from app.store.people import SubscriberRow
-from tests.faults.house import House, Keeper, house
+from tests.faults.house import House, house
+from tests.faults.keeper import Keeper
 from tests.servers.smtp import SmtpServer, wait_until
 
 QUEUED = 1_000_000

@@ -106,6 +106,7 @@ class Server:
     home: Path
     account: pwd.struct_passwd | None
     process: subprocess.Popen[bytes] | None = field(default=None)
+    settings: dict[str, str] = field(default_factory=lambda: dict(_SETTINGS))
 
     @property
     def data(self) -> Path:
@@ -121,7 +122,7 @@ class Server:
 
     def start(self) -> None:
         """Starts it and returns when it takes connections; raises RuntimeError with its log when it does not."""
-        settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
+        settings = [word for name, value in self.settings.items() for word in ("-c", f"{name}={value}")]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [self.programs / "postgres", "-D", self.data, "-k", self.home, *settings],

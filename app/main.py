@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
+
+import structlog
+from structlog.typing import Processor
 
 from app.actions.limits import Limits
 from app.actions.shelf import Shelf
@@ -191,7 +195,23 @@ def _site_url(world: World, shelf: Shelf) -> str:
 
 def serve() -> AsyncEdge:
     """What the web server's processes load: everything from the environment."""
-    return create_server(build_world(settings_from_environment()))
+    settings = settings_from_environment()
+    set_up_logs(settings.log_format)
+    return create_server(build_world(settings))
+
+
+def set_up_logs(form: str) -> None:
+    """A line for each event, `console` for people or `json` for tools. A traceback shows code and never the values in
+    it, for those are people's addresses and our secrets.
+    """
+    common: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback, colors=sys.stdout.isatty())
+    as_json = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
+    structlog.configure(processors=[*common, *(as_json if form == "json" else [plain])])
 
 
 def today() -> date:

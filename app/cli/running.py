@@ -64,7 +64,9 @@ def _prepare(settings: Settings) -> None:
     _check_relays(settings)
     _check_way_back(settings)
     from app.cli.migrating import migrate_or_exit
+    from app.main import set_up_logs
 
+    set_up_logs(settings.log_format)
     migrate_or_exit(settings)
 
 
@@ -109,12 +111,14 @@ def _check_way_back(settings: Settings) -> None:
 def demo(fresh: bool, port: int, data: Path) -> None:
     """Start the whole story on this machine: a shop with a signup box, the inbox, the dashboard, a time machine."""
     from app.cli.demo import announce, prepare
+    from app.main import set_up_logs
 
     environ = _demo_environment(data.resolve(), port)
     os.environ.update(environ)
     settings = settings_or_exit()
     launcher.refuse_taken_port(settings.host, port)
     launcher.refuse_taken_port(settings.host, port + 1)
+    set_up_logs(settings.log_format)
     prepare(settings, fresh=fresh)
     announce(settings, port + 1)
     children = [
@@ -190,9 +194,10 @@ def _serve(target: str, port: int, settings: Settings, *, is_plain: bool) -> Non
 def worker() -> None:
     """Run the worker only: decide, deliver, ingest."""
     settings = settings_or_exit()
-    from app.main import build_world
+    from app.main import build_world, set_up_logs
     from app.worker.working import AlreadyRunningError, work
 
+    set_up_logs(settings.log_format)
     try:
         sys.exit(0 if work(build_world(settings)) else 1)
     except AlreadyRunningError as error:

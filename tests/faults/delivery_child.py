@@ -5,8 +5,8 @@ From the environment: WINDOW and UNCERTAIN, as PARVAR_JOURNAL_WINDOW and PARVAR_
 BOOT, the identity of this boot; HASTE, so many seconds since boot pass in one; FSIZE, no file of it may grow beyond
 so many bytes; CLOCK, a file with the seconds its calendar is off by, and leases are kept and looked for all the time;
 WATCH, the same, and so many seconds pass in one for who looks; ASLEEP, seconds its transactions may stand still; EAT,
-a file: once it is there, memory is eaten without end; SPACE, so many bytes more than at the start, and memory is
-refused.
+a file: once it is there, memory is eaten without end; FORBID, the same, and the kernel ends whoever asks for memory;
+SPACE, so many bytes more than at the start, and memory is refused.
 """
 
 import os
@@ -35,6 +35,7 @@ from app.store.messages import MessageRow
 from app.worker import working
 from app.worker.working import Workshop
 from app.world import World
+from tests.faults import allocation
 
 
 def build_world(url: str, folder: Path, port: int = 1, connections: int = 1) -> World:
@@ -83,12 +84,14 @@ def keep_and_look(shop: Workshop, stopping: threading.Event) -> None:
         expire_leases(world, watch, LEASE)
 
 
-def eat(file: Path) -> None:
+def eat(file: Path, *, is_forbidden: bool) -> None:
     """Once the file is there; what is refused is asked for in smaller pieces, and nothing is given back."""
     eaten, size = [], 4_000_000
     while True:
         while not file.exists() or size < _CRUMB:
             time.sleep(0.005)
+        if is_forbidden:
+            allocation.forbid()
         try:
             eaten.append(b"x" * size)
         except MemoryError:
@@ -117,8 +120,9 @@ def limits(shop: Workshop, stopping: threading.Event) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (now + int(space), resource.RLIM_INFINITY))
     if "CLOCK" in os.environ or "WATCH" in os.environ:
         threading.Thread(target=keep_and_look, args=(shop, stopping), daemon=True).start()
-    if "EAT" in os.environ:
-        threading.Thread(target=eat, args=(Path(os.environ["EAT"]),), daemon=True).start()
+    for name in {"EAT", "FORBID"} & os.environ.keys():
+        hunger, named = Path(os.environ[name]), {"is_forbidden": name == "FORBID"}
+        threading.Thread(target=eat, args=(hunger,), kwargs=named, daemon=True).start()
 
 
 def deliver(shop: Workshop, stopping: threading.Event) -> None:

@@ -6,11 +6,13 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
+from tests.faults import allocation
 from tests.faults.conftest import Note
 from tests.faults.house import House
 from tests.faults.nursery import Child
@@ -74,26 +76,30 @@ def _end(child: Child) -> int:
         return child.wait()
 
 
-@pytest.fixture
-def limited() -> Iterator[memory.Group]:
-    with memory.group() as made:
-        if made is None:
-            pytest.skip("no control group can be made here; memory that is refused is tested instead")
+@pytest.fixture(params=[True, pytest.param(False, marks=pytest.mark.torture)], ids=["group", "seccomp"])
+def limited(request: pytest.FixtureRequest) -> Iterator[memory.Group | None]:
+    """A control group, or None: then the kernel is told to end the process at its next request for memory."""
+    with memory.group() if request.param else nullcontext() as made:
+        if made is None and not allocation.can_be_forbidden():
+            pytest.skip("neither a control group nor seccomp; memory that is refused is tested instead")
         yield made
 
 
 def test_a_worker_the_kernel_kills_for_its_memory_loses_nothing(
-    build: Build, sqlite_database_url: str, tmp_path: Path, note: Note, limited: memory.Group
+    build: Build, sqlite_database_url: str, tmp_path: Path, note: Note, limited: memory.Group | None
 ) -> None:
     found, hunger = build(sqlite_database_url, 80, slowly(0.005)), tmp_path / "eat"
-    child = found.start_ready(connections=2, EAT=str(hunger))
-    limited.hold(child.pid, 64 << 20)
+    if limited:
+        child = found.start_ready(connections=2, EAT=str(hunger))
+        limited.hold(child.pid, 64 << 20)
+    else:
+        child = found.start_ready(connections=2, FORBID=str(hunger))
     assert wait_until(lambda: found.keeper.count() >= 10, 20)
     hunger.touch()
-    assert child.wait(30) == -signal.SIGKILL
+    assert child.wait(30) == -(signal.SIGKILL if limited else signal.SIGSYS)
     found.finish(2)
     end = found.reckon()
-    note("killed by the kernel for its memory, 2 connections", end)
+    note(f"killed by the kernel {'for its memory' if limited else 'at a request for memory'}, 2 connections", end)
     assert (end.lost, end.twice, end.open) == (0, 0, 0)
     assert end.uncertain <= 2
 

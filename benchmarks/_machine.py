@@ -10,47 +10,79 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 CORES = os.cpu_count() or 1
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
+class Parties:
+    """Processes that work for the sender: the sink, and a database server with its children or none."""
+
+    sink: int
+    database: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
-    """Seconds since boot: of the clock, of all cores idle, and of one process's CPU."""
+    """Seconds: of the clock, of all cores idle, and of CPU by the sink and by the database server."""
 
     at: float
     idle: float
-    process: float
+    sink: float
+    database: float
 
 
-def read(pid: int) -> Reading:
+def read(parties: Parties) -> Reading:
     fields = Path("/proc/stat").read_text("ascii").split("\n", 1)[0].split()
     idle = int(fields[4]) + int(fields[5])  # waiting for a disk is idle too
-    mine = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
-    return Reading(time.perf_counter(), idle / _TICKS, (int(mine[11]) + int(mine[12])) / _TICKS)
+    database = _family(parties.database) if parties.database else 0.0
+    return Reading(time.perf_counter(), idle / _TICKS, _family(parties.sink), database)
+
+
+def _family(pid: int) -> float:
+    """CPU seconds of a process with its children, those that have ended included."""
+    head = psutil.Process(pid)
+    ended = head.cpu_times()
+    total = ended.children_user + ended.children_system
+    for each in (head, *head.children(recursive=True)):
+        times = each.cpu_times()
+        total += times.user + times.system
+    return float(total)
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Mails a second; CPU µs a mail of the sender, the sink and everything else; the idle share of all cores."""
+    """Mails a second; CPU µs a mail of the sender, the sink and the database server; shares of all cores.
+
+    `foreign` is the share of programs that have nothing to do with it.
+    """
 
     rate: float
     own: float
     sink: float
-    other: float
+    database: float
+    foreign: float
     idle: float
 
     @property
-    def busy(self) -> float:
-        """CPU µs of the whole machine a mail."""
-        return self.own + self.sink + self.other
+    def cost(self) -> float:
+        """CPU µs of all parties a mail."""
+        return self.own + self.sink + self.database
+
+    @property
+    def bound(self) -> float:
+        """Mails a second if all cores worked for it and were never idle."""
+        return CORES * 1e6 / self.cost
 
 
 def stretch(begun: Reading, ended: Reading, own: float, mails: int) -> Stretch:
     """`own`: CPU seconds of the sender."""
     took = ended.at - begun.at
-    idle = min(1.0, (ended.idle - begun.idle) / took / CORES)
-    sink = ended.process - begun.process
-    other = max(0.0, took * CORES * (1 - idle) - own - sink)
+    all_cores = took * CORES
+    idle = min(1.0, (ended.idle - begun.idle) / all_cores)
+    sink, database = ended.sink - begun.sink, ended.database - begun.database
+    foreign = max(0.0, 1 - idle - (own + sink + database) / all_cores)
     each = 1e6 / mails
-    return Stretch(mails / took, own * each, sink * each, other * each, idle)
+    return Stretch(mails / took, own * each, sink * each, database * each, foreign, idle)

@@ -6,8 +6,8 @@
 Everything is on: journal, claims, tracking links, text part, headers, bodies, attempts, counters. Workers are processes
 of their own, as under `parvar run`. All candidates take turns in every round against one smtp-sink; what counts is the
 ratio, for all share the machine with the sink. Beside each rate stand the CPU µs a mail of the workers, of the sink and
-of everything else (PostgreSQL, the benchmark itself), and how idle the cores were: with nothing idle, the machine is
-the limit. `--peer` installs django-newsletter into a throw-away venv.
+of PostgreSQL, what that comes to with no core ever idle (the bound), and the shares of the cores that were idle or
+worked for other programs. `--peer` installs django-newsletter into a throw-away venv.
 Needs Postfix's smtp-source and smtp-sink, and PostgreSQL for its half. Ends with code 1 when a goal is missed.
 """
 
@@ -44,7 +44,7 @@ from app.main import wall
 from app.store import bodies
 from app.store.messages import DeliveryRow, MessageRow
 from app.store.people import SubscriberRow
-from benchmarks._machine import CORES, Stretch, read, stretch
+from benchmarks._machine import CORES, Parties, Stretch, read, stretch
 from benchmarks._names import first_names
 from benchmarks._sending import ROOT, Job, Sender, Worker, bare_signature, fill, publish
 from benchmarks.smtp_client import PATH, Sink, SlowLine, sink
@@ -73,6 +73,7 @@ class Contest:
 
     def __init__(self, name: str, url: str, folder: Path, workers: int) -> None:
         self.name = name
+        self.server: int | None = None
         lay_tables(url)
         folder.mkdir()
         self.sender = Sender(url, folder)
@@ -82,16 +83,17 @@ class Contest:
         self.lives = 0
         self.runs: dict[Lap, list[Stretch]] = {}
 
-    def couriers(self, count: int, job: Job, lap: Lap, server: Sink) -> Stretch:
+    def couriers(self, count: int, job: Job, lap: Lap, sink: int) -> Stretch:
         """By so many workers together."""
         fill(self.world, count)
         workers = self.workers[: lap.workers]
-        begun = read(server.pid)
+        parties = Parties(sink, self.server)
+        begun = read(parties)
         for worker in workers:
             self.lives += 1
             worker.begin(Job(job.port, self.lives, job.connections, lap.kind))
         done = [worker.end() for worker in workers]
-        ended = read(server.pid)
+        ended = read(parties)
         self._check()
         return stretch(begun, ended, sum(each.cpu for each in done), count)
 
@@ -165,9 +167,9 @@ def smtp_source(server: Sink, count: int, size: int) -> Stretch:
     program = shutil.which("smtp-source", path=PATH)
     assert program, "smtp-source is missing: apt-get install postfix"
     command = [program, "-s", "16", "-d", "-m", str(count), "-l", str(size), f"127.0.0.1:{server.port}"]
-    begun, before = read(server.pid), resource.getrusage(resource.RUSAGE_CHILDREN)
+    begun, before = read(Parties(server.pid)), resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, check=True)
-    ended, after = read(server.pid), resource.getrusage(resource.RUSAGE_CHILDREN)
+    ended, after = read(Parties(server.pid)), resource.getrusage(resource.RUSAGE_CHILDREN)
     own = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return stretch(begun, ended, own, count)
 
@@ -183,6 +185,7 @@ def contests(with_postgres: bool, workers: int) -> Iterator[list[Contest]]:
                 raise SystemExit("PostgreSQL is missing: apt-get install postgresql")
             stack.callback(server.remove)
             found.append(Contest("PostgreSQL", Databases(server.url()).create(), folder / "postgres", workers))
+            found[-1].server = server.process.pid if server.process else None
         yield found
         for contest in found:
             contest.close()
@@ -219,7 +222,7 @@ def _contend(every: list[Contest], job: Job, server: Sink, given: argparse.Names
     laps = [Lap(kind, workers) for workers in given.workers for kind in kinds]
     for contest in every:
         for lap in laps:
-            contest.couriers(WARM, job, lap, server)
+            contest.couriers(WARM, job, lap, server.pid)
     sources = []
     bare: dict[str, list[float]] = {}
     for _ in range(given.rounds):
@@ -228,7 +231,7 @@ def _contend(every: list[Contest], job: Job, server: Sink, given: argparse.Names
             bare.setdefault(kind, []).append(bare_signature(kind))
         for lap in laps:
             for contest in every:
-                contest.runs.setdefault(lap, []).append(contest.couriers(given.messages, job, lap, server))
+                contest.runs.setdefault(lap, []).append(contest.couriers(given.messages, job, lap, server.pid))
     _head(given, sources)
     signatures = {kind: median(times) for kind, times in bare.items()}
     missed = sum([_report(contest, sources, signatures, job) for contest in every])
@@ -242,6 +245,7 @@ def _head(given: argparse.Namespace, sources: list[Stretch]) -> None:
     known = [name for name in names if name]
     print(f"{given.messages} mails a round, {WARM} before; {given.connections} connections a worker; {CORES} cores")
     print(f"{len(set(known))} distinct first names; {1 - len(known) / len(names):.0%} of the people have none\n")
+    print(f"{'':52}own + sink + database              idle foreign")
     print(_line("smtp-source -s 16 -d", _middle(sources)))
 
 
@@ -252,8 +256,8 @@ def _middle(runs: list[Stretch]) -> Stretch:
 
 def _line(name: str, run: Stretch, note: str = "") -> str:
     """One row of the table."""
-    cost = f"{run.own:4.0f} + {run.sink:3.0f} + {run.other:3.0f} µs (own, sink, other)"
-    return f"{name:36}{run.rate:7.0f} a second  {cost}  {run.idle:4.0%} idle{note}"
+    cost = f"{run.own:4.0f} + {run.sink:3.0f} + {run.database:3.0f} µs, bound {run.bound:6.0f}"
+    return f"{name:34}{run.rate:7.0f} a second   {cost}   {run.idle:4.0%}  {run.foreign:4.0%}{note}"
 
 
 def _report(contest: Contest, sources: list[Stretch], signatures: dict[str, float], job: Job) -> int:
@@ -263,7 +267,7 @@ def _report(contest: Contest, sources: list[Stretch], signatures: dict[str, floa
         share = median(run.rate / theirs.rate for run, theirs in zip(runs, sources, strict=True))
         best[lap.kind] = max(best.get(lap.kind, 0), share)
         name = f"{contest.name}, {lap.workers} workers{lap.kind and ' + ' + lap.kind}"
-        print(_line(name, _middle(runs), f"  {share:4.0%} of smtp-source (goal {_goal(lap.kind):.0%})"))
+        print(_line(name, _middle(runs), f"   {share:4.0%} of smtp-source (goal {_goal(lap.kind):.0%})"))
         if lap.kind:
             print(_ceiling(lap, signatures[lap.kind], contest, median(each.rate for each in sources)))
     rate = max(_middle(runs).rate for lap, runs in contest.runs.items() if not lap.kind)
@@ -281,14 +285,12 @@ def _goal(kind: str) -> float:
 
 def _ceiling(lap: Lap, signature: float, contest: Contest, source: float) -> str:
     """What could be reached if nothing but the bare signature came to an unsigned mail, and what the goal allows."""
-    unsigned = _middle(contest.runs[Lap("", lap.workers)]).busy
-    most = CORES * 1e6 / (unsigned + signature)
-    added = _middle(contest.runs[lap]).own - _middle(contest.runs[Lap("", lap.workers)]).own
+    signed, unsigned = _middle(contest.runs[lap]), _middle(contest.runs[Lap("", lap.workers)])
+    rate = CORES * 1e6 / (unsigned.cost + signature)
     allowed = CORES * 1e6 / (source * _goal(lap.kind))
-    return (
-        f"    {added:.0f} µs more of the workers; a bare signature is {signature:.0f} µs: with it and"
-        f" {unsigned:.0f} µs at most {most:.0f} a second ({most / source:.0%}); the goal allows {allowed:.0f} µs in all"
-    )
+    more = f"    {signed.own - unsigned.own:.0f} µs more of the workers, of which a bare signature is {signature:.0f}."
+    most = f" With {unsigned.cost:.0f} unsigned at most {rate:.0f} a second ({rate / source:.0%})."
+    return f"{more}{most} The goal allows {allowed:.0f} µs"
 
 
 def _trips(contest: Contest, job: Job, delay: float = 0.010) -> float:

@@ -1,12 +1,14 @@
 """What the benchmark of delivery measures with: a list as in life, and an account that leaves nothing out."""
 
+import os
+import time
 from collections import Counter
 
 import pytest
 
 from app.mail.dkim import sign
 from benchmarks import signing
-from benchmarks._machine import CORES, Reading, stretch
+from benchmarks._machine import CORES, Parties, Reading, read, stretch
 from benchmarks._names import first_names
 from benchmarks._sending import signer_of
 
@@ -24,12 +26,21 @@ def test_a_list_has_a_few_frequent_names_many_seldom_ones_and_people_without() -
 
 
 def test_a_stretch_accounts_for_all_the_time_of_all_cores() -> None:
-    run = stretch(Reading(10, 100, 1.0), Reading(12, 100 + CORES, 1.5), own=0.25, mails=1000)
-    assert run.idle == pytest.approx(0.5)
+    begun, ended = Reading(10, 100, 1.0, 3.0), Reading(12, 100 + CORES, 1.3, 3.1)
+    run = stretch(begun, ended, own=0.25, mails=1000)
     assert run.rate == pytest.approx(500)
-    assert run.own == pytest.approx(250)
-    assert run.sink == pytest.approx(500)
-    assert run.busy == pytest.approx(CORES * 1e6 / 1000)
+    assert (run.own, run.sink, run.database) == pytest.approx((250, 300, 100))
+    assert run.idle == pytest.approx(0.5)
+    assert run.idle + run.foreign + run.cost * run.rate / 1e6 / CORES == pytest.approx(1)
+    assert run.bound == pytest.approx(CORES * 1e6 / 650)
+
+
+def test_the_cost_of_a_process_is_read_while_it_works() -> None:
+    mine = Parties(os.getpid(), os.getpid())
+    begun, started = read(mine), time.process_time()
+    while time.process_time() < started + 0.1:
+        pass
+    assert read(mine).sink - begun.sink > 0.05
 
 
 def test_the_mails_that_are_signed_for_speed_are_signed_rightly() -> None:

@@ -16,6 +16,7 @@ from app.core.instants import HOUR, MINUTE, SECOND
 from app.store.accounts import AccountRow, AccountSessionRow, AuditRow, RecoveryCodeRow
 from app.store.engine import Database
 from app.store.sealing import MARK, BrokenSealError, is_sealed_by, seal, unseal
+from app.web.dashboard.door import browser
 from tests.services.clock import Clock
 from tests.web.dashboard_stage import PASSWORD, House, open_house
 
@@ -267,3 +268,23 @@ def test_every_change_of_accounts_stands_in_the_log(house: House) -> None:
     actions = [row.action for row in house.desk.rows(AuditRow)]
     assert actions == ["setup_link", "account_made", "log_in", "invite"]
     assert "Invited somebody" in house.read("/dashboard/audit")
+
+
+@pytest.mark.parametrize(
+    ("agent", "name"),
+    [
+        (
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0 Safari/537.36",
+            "Chrome · Linux",
+        ),
+        ("Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:132.0) Gecko/20100101 Firefox/132.0", "Firefox · Windows"),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) Version/18.1 Mobile/15E148 Safari/604.1",
+            "Safari · iPhone",
+        ),
+        ("curl/8.5.0", "curl/8.5.0"),
+        ("", "–"),
+    ],
+)
+def test_a_session_is_called_by_its_browser_and_system(agent: str, name: str) -> None:
+    assert browser(agent) == name

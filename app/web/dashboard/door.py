@@ -178,7 +178,9 @@ class _Own:
             row = store.account(session, mine.account_id)
             sessions = store.sessions_of(session, mine.account_id, world.wall())
             left = store.recovery_codes_left(session, mine.account_id)
-        return render_template("dashboard/me.html", row=row, sessions=sessions, left=left, current=mine.session)
+        return render_template(
+            "dashboard/me.html", row=row, sessions=sessions, left=left, current=mine.session, browser=browser
+        )
 
     def password(self) -> ResponseReturnValue:
         world, given = self.parts.world, request.form
@@ -245,3 +247,20 @@ class _Own:
             return back(url_for("dashboard.home"))
         notify(say("Address or password are not right."), "bad")
         return redirect(url_for("dashboard.proof", next=request.form.get("next", "")), 303)
+
+
+_BROWSERS = (("Edg", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+_SYSTEMS = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Mac OS", "macOS"),
+    ("Linux", "Linux"),
+)
+
+
+def browser(agent: str) -> str:
+    """What a session's browser calls itself, as people would: Chrome · Windows. Any other name as it is."""
+    found = [next((name for sign, name in table if sign in agent), "") for table in (_BROWSERS, _SYSTEMS)]
+    return " · ".join(filter(None, found)) or agent[:60] or "–"

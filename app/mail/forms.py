@@ -188,11 +188,19 @@ class Line(NamedTuple):
         return "".join(made)
 
 
-def line_of(text: str, stands: Reals) -> Line:
-    """The text with blanks where the stand-ins are."""
-    number_of = {stand: number for number, stand in enumerate(stands) if stand}
-    parts = re.split(f"({'|'.join(map(re.escape, number_of))})", text) if number_of else [text]
-    return Line(tuple(parts), tuple(number_of[part] for part in parts[1::2]))
+class Stencil:
+    """Finds stand-ins in texts, all in one go, for a name may look like another's stand-in."""
+
+    __slots__ = ("_cut", "_number_of")
+
+    def __init__(self, stands: Reals) -> None:
+        self._number_of = {stand: number for number, stand in enumerate(stands) if stand}
+        self._cut = re.compile(f"({'|'.join(map(re.escape, self._number_of)) or '$^'})").split
+
+    def line(self, text: str) -> Line:
+        """The text with blanks where the stand-ins are."""
+        parts = self._cut(text)
+        return Line(tuple(parts), tuple(self._number_of[part] for part in parts[1::2]))
 
 
 class Blank(NamedTuple):
@@ -221,7 +229,7 @@ class Wire(NamedTuple):
         return [base64_lines(b"".join(made))] if self.is_base64 else made
 
 
-def wire_of(pieces: Sequence[bytes], fills: Mapping[int, str], stands: Reals, *, is_base64: bool) -> Wire | None:
+def wire_of(pieces: Sequence[bytes], fills: Mapping[int, str], stencil: Stencil, *, is_base64: bool) -> Wire | None:
     """The pieces with blanks where the stand-ins are. `fills` are the texts behind some of the pieces, by their place.
 
     None when a stand-in does not stand there alone.
@@ -230,7 +238,7 @@ def wire_of(pieces: Sequence[bytes], fills: Mapping[int, str], stands: Reals, *,
     found: dict[tuple[int, bytes, bytes], list[int]] = defaultdict(list)
     made = list(pieces)
     for at, text in fills.items():
-        parts, numbers = line_of(text, stands)
+        parts, numbers = stencil.line(text)
         if len(numbers) > 1:
             return None
         if numbers:

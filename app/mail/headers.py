@@ -47,6 +47,7 @@ def ascii_address(address: str) -> str:
     return f"{local}@{host}"
 
 
+@lru_cache(maxsize=2048)
 def subject(text: str) -> str:
     """The Subject field, with its line end; the text is on one line and clean already."""
     return f"Subject: {_unstructured(text, len('Subject: '))}\r\n"

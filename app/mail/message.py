@@ -26,7 +26,7 @@ from app.mail.bidi import led
 from app.mail.compiled import Attachment, CompiledMail
 from app.mail.context import MailContext, Recipient, Sender, Tracking
 from app.mail.encode import base64_lines, prefers_base64, quoted_piece
-from app.mail.forms import Form, Needs, Question, Reals, ask, line_of, needs_of, stand_ins
+from app.mail.forms import Form, Needs, Question, Reals, Stencil, ask, needs_of, stand_ins
 from app.mail.inline import inline
 from app.mail.part import NOTHING_STATIC, Filled, Part
 from app.mail.source import direction
@@ -204,9 +204,10 @@ class _Ready:
         if self.needs is None or stands is None:
             return None
         variables = self._variables(*_with(self.needs, stands, person, context))
-        html = self.html.blanked(self.html.pieces(variables), stands)
-        subject = line_of(self._subject(variables, context), stands)
-        text = self.text.blanked(self.text.pieces(self._for_text(variables, context)), stands, is_plain=True)
+        stencil = Stencil(stands)
+        html = self.html.blanked(self.html.pieces(variables), stencil)
+        subject = stencil.line(self._subject(variables, context))
+        text = self.text.blanked(self.text.pieces(self._for_text(variables, context)), stencil, is_plain=True)
         if html is None or text is None:
             return None
         return Form(context.site, stands, subject, (text[0], html[0]), (text[1], html[1]))

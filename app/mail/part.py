@@ -16,7 +16,7 @@ from jinja2 import Template
 from jinja2.runtime import Context
 
 from app.mail.encode import base64_body, base64_lines, quoted_piece, quoted_printable, utf8_piece
-from app.mail.forms import Reals, Swaps, Wire, swapped, wire_of
+from app.mail.forms import Stencil, Swaps, Wire, swapped, wire_of
 from app.mail.templates import sandbox_for
 
 _BLANKS = re.compile(r"\n(?:[ \t\u200f]*\n){2,}")
@@ -72,15 +72,15 @@ class Part:
             return whole, self._encoded((whole,), often)
         return shape.filled(fills), self._wire(shape, fills, often)
 
-    def blanked(self, pieces: Sequence[str], stands: Reals, *, is_plain: bool = False) -> tuple[Filled, Wire] | None:
-        """The text and its wire with blanks for these stand-ins; None when it is not that regular."""
+    def blanked(self, pieces: Sequence[str], stencil: Stencil, *, is_plain: bool = False) -> tuple[Filled, Wire] | None:
+        """The text and its wire with blanks where the stand-ins are; None when it is not that regular."""
         key, fills = self._cast(pieces)
         is_untidy = is_plain and "\n\n\n" in "".join(pieces)
         shape = self._tidy_shape(key, fills) if is_untidy else self._shapes.get(key) or self._shape(key)
         if shape is None:
             return None
         made = shape.between(map(utf8_piece, fills) if self.is_base64 else map(quoted_piece, fills))
-        wire = wire_of(made, dict(zip(range(1, len(made), 2), fills, strict=True)), stands, is_base64=self.is_base64)
+        wire = wire_of(made, dict(zip(range(1, len(made), 2), fills, strict=True)), stencil, is_base64=self.is_base64)
         static = shape.static or tuple((segment,) for segment in shape.segments)
         return (Filled(static, fills), wire) if wire else None
 

@@ -114,6 +114,8 @@ def parse_reply(lines: Sequence[bytes]) -> Reply:
 
 def _status_and_text(code: int, text: str) -> tuple[str, str]:
     """The enhanced code at the front, when it is of the class of the code, and what stands behind it."""
+    if code == 250 and text.startswith("2.0.0 "):  # what most servers say of most mails
+        return "2.0.0", text[6:].strip()
     found = _ENHANCED.match(text)
     if found is None or int(found.group(1)) != code // 100:
         return "", text

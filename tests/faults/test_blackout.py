@@ -97,13 +97,15 @@ def test_power_lost_at_a_random_byte_loses_nothing_and_sends_nothing_twice(
 
 
 def test_a_small_window_holds_for_one_connection(lit: Callable[..., Grid], note: Note) -> None:
+    """Also when the first word to the server is the last one: what was claimed by then is settled by the next life."""
     found = lit("sqlite", 40, 1, 0)
+    assert found.cut(1, 3, reorders=False)
     assert found.cut(10 * MAIL_BYTES, 3, reorders=False)
     found.finish()
     end = found.house.reckon()
-    note("power lost, once, window 3, 1 connection, sqlite", end)
+    note("power lost, 2 times, window 3, 1 connection, sqlite", end)
     assert (end.lost, end.twice, end.open) == (0, 0, 0)
-    assert end.uncertain <= 3
+    assert end.uncertain <= 2 * 3
 
 
 def test_a_disk_that_only_says_that_it_synced_is_found_out(lit: Callable[..., Grid]) -> None:

@@ -15,8 +15,8 @@ from contextlib import suppress
 import structlog
 
 from app.actions.deliver_handing import Ended, Handing
-from app.actions.deliver_recording import record
-from app.actions.deliver_taking import LEASE, CannotTake, Lanes, Load, Post, take
+from app.actions.deliver_recording import Recording, record
+from app.actions.deliver_taking import LEASE, CannotTake, Lanes, Load, Post, Taking, take
 from app.core.person import MailClass
 from app.disk.journal import JournalFull
 from app.mail.transports import Envelope, Transport
@@ -94,6 +94,8 @@ class _Shift:
         self._loads: list[Load] = []
         self._ended: list[Ended] = []
         self._under_way = 0
+        self._being_recorded = 0
+        self._is_waited_for = False
         self._is_dry = False
         self._is_sent = False
         self._error: BaseException | None = None
@@ -128,21 +130,23 @@ class _Shift:
         with self._changed:
             self._changed.wait_for(self._has_work, IDLE)
             ended, self._ended = self._ended, []
-        if ended:
+            self._being_recorded = len(ended)
+        if ended and not self._record_and_take(ended):
             self._record(ended)
         if self._may_take():
             self._take()
 
     def _has_work(self) -> bool:
-        return self._is_sent or len(self._ended) >= RECORD_AT or self._may_take()
+        most = 1 if self._is_waited_for else RECORD_AT
+        return self._is_sent or len(self._ended) >= most or self._may_take()
 
-    def _may_take(self) -> bool:
-        return not self._ready and not self._is_dry and self._room() > 0
+    def _may_take(self, recorded: int = 0) -> bool:
+        return not self._ready and not self._is_dry and self._room(recorded) > 0
 
-    def _room(self) -> int:
-        """How many more may be claimed; half at a time, so that taking and sending overlap."""
+    def _room(self, recorded: int = 0) -> int:
+        """How many more may be claimed when so many more are recorded; half at a time: taking and sending overlap."""
         most = min(self._post.world.settings.claim, self._courier.transport.room)
-        return min(max(most // 2, 1), most - self._under_way)
+        return min(max(most // 2, 1), most - self._under_way + recorded)
 
     def _take(self) -> None:
         """The next load; none ends the shift."""
@@ -154,6 +158,9 @@ class _Shift:
         except CannotTake as reason:
             log.warning("cannot_take", reason=str(reason))
             load, taken = None, 0
+        self._taken(load, taken)
+
+    def _taken(self, load: Load | None, taken: int) -> None:
         self._total += taken
         with self._changed:
             if load is not None:
@@ -162,6 +169,27 @@ class _Shift:
                 self._ready.append(load)
             self._is_dry = self._is_dry or not taken
             self._changed.notify_all()
+
+    def _record_and_take(self, ended: Sequence[Ended]) -> bool:
+        """Both in one transaction, when there is room for a load; False when nothing was done, and recording is due."""
+        if self._courier.is_stopping or not self._may_take(len(ended)):
+            return False
+        recording = Recording(self._post, ended)
+        taking = Taking(self._post, self._courier.classes, self._room(len(ended)), self._courier.lanes)
+        try:
+            if not taking.is_due():
+                return False
+            with self._post.world.transaction("write") as session:
+                recording.write(session)
+                load, taken = taking.within(session)
+                recording.count(session)
+        except (StoreError, GateClosedError) as error:
+            log.warning("record_and_take_failed", error=type(error).__name__, waiting=len(ended))
+            return False
+        recording.done()
+        self._recorded(ended)
+        self._taken(load, taken)
+        return True
 
     def _record(self, ended: Sequence[Ended]) -> None:
         """Write outcomes down, trying for ever: what left the house must be known. A restart replays the journal."""
@@ -178,10 +206,14 @@ class _Shift:
                 attempt += 1
                 continue
             break
+        self._recorded(ended)
+
+    def _recorded(self, ended: Sequence[Ended]) -> None:
         with suppress(JournalFull):  # only housekeeping: to read it again after a crash changes nothing
             self._post.journal.recorded([each.key for each in ended])
         with self._changed:
             self._under_way -= len(ended)
+            self._being_recorded = 0
             self._changed.notify_all()
 
     def _gives_up(self) -> bool:
@@ -216,11 +248,18 @@ class _Shift:
             yield from self._handing.envelopes(load, lambda: self._courier.is_stopping)
 
     def _next_load(self) -> Load | None:
-        """The next load. Replies are not read while this waits: a clerk who is kept by the database ends the shift."""
+        """The next load. Replies are not read while this waits: when there is no room, the shift ends."""
         with self._changed:
-            self._changed.wait_for(lambda: self._ready or self._is_dry or self._room() <= 0, PATIENCE)
+            self._is_waited_for = True
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._ready or self._is_dry or not self._may_be_room(), PATIENCE)
+            self._is_waited_for = False
             self._is_dry = self._is_dry or not self._ready
             return self._ready.popleft() if self._ready and not self._courier.is_stopping else None
+
+    def _may_be_room(self) -> bool:
+        """Whether there is room for a load, or will be when what has ended is recorded."""
+        return self._room(self._being_recorded + len(self._ended)) > 0
 
     def _settled(self, ended: Ended) -> None:
         with self._changed:

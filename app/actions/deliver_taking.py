@@ -103,14 +103,18 @@ class Lanes:
 
 def take(post: Post, classes: Sequence[MailClass], most: int, lanes: Lanes) -> tuple[Load | None, int]:
     """Claim what is due, by lane and budget: what may leave now, and how many were claimed. Raises CannotTake."""
+    taking = Taking(post, classes, most, lanes)
     try:
-        return _Taking(post, classes, most, lanes).run()
+        if not taking.is_due():
+            return None, 0
+        with post.world.transaction("write") as session:
+            return taking.within(session)
     except (StoreError, GateClosedError) as error:
         raise CannotTake(type(error).__name__) from error
 
 
-class _Taking:
-    """One transaction's worth."""
+class Taking:
+    """One load on its way, in a transaction of the caller's. Made anew for each try."""
 
     def __init__(self, post: Post, classes: Sequence[MailClass], most: int, lanes: Lanes) -> None:
         self._post = post
@@ -118,31 +122,29 @@ class _Taking:
         self._world = post.world
         self._classes = classes
         self._most = most
+        self._began = post.world.monotonic()
         self._now = post.world.now()
         self._wall = post.world.wall()
 
-    def run(self) -> tuple[Load | None, int]:
-        began = self._world.monotonic()
-        if not self._lanes_with_room():
+    def within(self, session: Session) -> tuple[Load | None, int]:
+        """Claim, ask, read: the load, and how many were claimed. The load is true once this is committed."""
+        shelved = self._post.shelf.look(session)
+        control = releases.control(session)
+        if shelved is None or control.is_killed:
             return None, 0
-        with self._world.transaction("write") as session:
-            shelved = self._post.shelf.look(session)
-            control = releases.control(session)
-            if shelved is None or control.is_killed:
-                return None, 0
-            claimed = self._claim(session)
-            if len(claimed) < self._most:
-                self._known.looked_at = _NEVER  # a short load: look again next time
-            found = self._ask(session, shelved, control, claimed)
-            promised = prepare(self._world, session, shelved, found)
-            found = self._without_promise(session, found, promised)
-            ready = self._choose(session, shelved, found)
-        load = Load(shelved, ready, began + _GOOD_FOR, began, promised) if ready else None
+        claimed = self._claim(session)
+        if len(claimed) < self._most:
+            self._known.looked_at = _NEVER  # a short load: look again next time
+        found = self._ask(session, shelved, control, claimed)
+        promised = prepare(self._world, session, shelved, found)
+        found = self._without_promise(session, found, promised)
+        ready = self._choose(session, shelved, found)
+        load = Load(shelved, ready, self._began + _GOOD_FOR, self._began, promised) if ready else None
         return load, len(claimed)
 
     # ── Claiming ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _lanes_with_room(self) -> bool:
+    def is_due(self) -> bool:
         """Whether it is worth asking for the write gate. Looked for once a second while loads are full."""
         if self._world.monotonic() - self._known.looked_at > LOOK_EVERY:
             with self._world.transaction("read") as session:

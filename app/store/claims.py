@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Update, and_, func, select, text, tuple_, update
 from sqlalchemy.orm import Session
@@ -192,9 +192,9 @@ _SETTLE = HotRows(
 
 def _settlement_row(each: Settlement) -> tuple[object, ...]:
     settled_at = None if each.state is MessageState.WAITING else each.at
-    words = each.reason[:64], each.reply.replace("\0", "")[:1000]
-    tail = int(each.counts), each.mail_version_id
-    return each.id, each.claim_no, each.state.value, settled_at, each.due_at, *words, *tail
+    reply = each.reply if _fits(each.reply) else each.reply.replace("\0", "")[:_LONGEST]
+    words = each.reason[:64], reply, int(each.counts), each.mail_version_id
+    return each.id, each.claim_no, each.state._value_, settled_at, each.due_at, *words
 
 
 def _settled(session: Session, changing: Update) -> list[Settled]:
@@ -202,10 +202,8 @@ def _settled(session: Session, changing: Update) -> list[Settled]:
     return [Settled(row.id, row.subscriber_id, MessageState(row.state)) for row in sorted(rows)]
 
 
-@swift
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One try at handing a message over, kept for whoever asks why."""
+class Attempt(NamedTuple):
+    """One try at handing a message over, kept for whoever asks why; in the order of its columns."""
 
     message_id: int
     number: int
@@ -221,7 +219,7 @@ class Attempt:
 def record_attempts(session: Session, attempts: Sequence[Attempt]) -> None:
     """Keep attempts; the same number of the same message is kept once, so that a journal may be replayed."""
     if attempts:
-        _ATTEMPTS.rows(session, [_attempt_row(each) for each in attempts])
+        _ATTEMPTS.rows(session, [each if _fits(each.text) else _fitted(each) for each in attempts])
 
 
 _ATTEMPT = {
@@ -242,9 +240,16 @@ _ATTEMPTS = HotRows(
 )
 
 
-def _attempt_row(each: Attempt) -> tuple[object, ...]:
-    place = each.relay, each.stage, each.code, each.enhanced, each.outcome
-    return each.message_id, each.number, each.at, *place, each.text.replace("\0", "")[:1000]
+def _fits(words: str) -> bool:
+    return len(words) <= _LONGEST and "\0" not in words
+
+
+def _fitted(each: Attempt) -> Attempt:
+    return each._replace(text=each.text.replace("\0", "")[:_LONGEST])
+
+
+_LONGEST = 1000
+"""Characters of an answer that are kept."""
 
 
 def first_attempts(session: Session, ids: Sequence[int]) -> dict[int, Instant]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -108,7 +109,7 @@ def test_the_counters_keep_what_a_plan_has_to_know() -> None:
         ("google", MessageState.REFUSED, "block"),
         ("google", MessageState.REFUSED, "hard"),
     ]
-    assert lane_tally(ends) == {("google", "tried"): 4, ("google", "deferred"): 1, ("google", "blocked"): 1}
+    assert lane_tally(Counter(ends)) == {("google", "tried"): 4, ("google", "deferred"): 1, ("google", "blocked"): 1}
 
 
 def warming(office: PostOffice, port: int) -> Courier:

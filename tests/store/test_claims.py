@@ -184,8 +184,8 @@ def test_standings_count_what_is_not_settled(database: Database, ids: list[int])
 def test_an_attempt_is_kept_once(database: Database, ids: list[int]) -> None:
     attempt = Attempt(ids[0], 1, START, "relay", "data", 250, "2.0.0", "sent", "ok")
     with database.transaction() as session:
-        claims.record_attempts(session, [attempt, replace(attempt, number=2)])
-        claims.record_attempts(session, [replace(attempt, text="again")])
+        claims.record_attempts(session, [attempt, attempt._replace(number=2)])
+        claims.record_attempts(session, [attempt._replace(text="again")])
     with database.transaction("read") as session:
         rows = session.scalars(select(DeliveryRow).order_by(DeliveryRow.attempt)).all()
         assert [(row.attempt, row.text) for row in rows] == [(1, "ok"), (2, "ok")]

@@ -14,6 +14,7 @@ import re
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from jinja2 import nodes
@@ -25,8 +26,8 @@ T = TypeVar("T")
 
 # ── What a mail depends on ───────────────────────────────────────────────────────────────────────────────────────────
 
-_PLACES: Final = frozenset(("_t", "_a", "_q", "_u", "_p", "_w"))
-"""The filters of places: letters pass them as they are, and so do addresses in places for addresses."""
+_PLACES: Final = frozenset(("_t", "_a", "_u", "_p", "_w"))
+"""The filters of places that letters pass as they are, and addresses too; only a value within an address is recoded."""
 _PASSING: Final = (nodes.And, nodes.Or, nodes.Not, nodes.CondExpr)
 """What asks whether a value is there and passes it on unchanged."""
 _PLAIN: Final = (
@@ -104,10 +105,14 @@ Reals: TypeAlias = list[str]
 Swaps: TypeAlias = tuple[tuple[str, str], ...]
 """Stand-ins with what they stand for."""
 _ADDRESSES: Final = re.compile(r"[A-Za-z0-9./:_~\n-]*").fullmatch
-_PERSIAN: Final = re.compile("[آ-غف-يپچژکگی]*").fullmatch
-_LONGEST: Final = 40
-_STAND_INS: Final = ("QzXjVkWqJxZv", "ظضژغثذءأظؤئظ")
-"""For words of each alphabet, two letters each: nobody is called so, and none is part of another."""
+_NAMES: Final = (
+    re.compile("[A-Za-zÀ-ÖØ-öø-ʯ]+(?:[ -][A-Za-zÀ-ÖØ-öø-ʯ]+)*").fullmatch,
+    re.compile("[آ-غف-يپچژکگی]+(?:[ \u200c][آ-غف-يپچژکگی]+)*").fullmatch,
+)
+"""Names in Latin letters and in Persian ones: nothing in them is escaped, cleaned or turned around."""
+_SHORTEST, _LONGEST = 3, 60
+_STAND_INS: Final = ("QzXjVkWqJxZv", "ظضژغثذءأؤئةى")
+"""For names of each alphabet, two letters each: nobody is called so, and none is part of another."""
 _MARK: Final = "zqxjvkwqzxqjkvwzqxqzjvkqwx"
 
 
@@ -125,18 +130,20 @@ def ask(needs: Needs, attributes: Values, addresses: Sequence[str]) -> tuple[Que
     reals = list(addresses)
     for name in needs.said:
         value = attributes.get(name)
-        alphabet = _alphabet(value) if value.__class__ is str else None
-        reals.append("" if alphabet is None else value)  # type: ignore[arg-type]
-        question.append(_weight(value) if alphabet is None else (alphabet, len(value)))  # type: ignore[arg-type]
+        likeness = _likeness(value) if value.__class__ is str else None
+        reals.append("" if likeness is None else value)  # type: ignore[arg-type]
+        question.append(_weight(value) if likeness is None else likeness)
     question += [_weight(attributes.get(name)) for name in needs.weighed]
     return tuple(question), reals
 
 
-def _alphabet(word: str) -> int | None:
-    """0 for Latin letters, 1 for Persian ones, None for anything a stand-in could not look like."""
-    if not 3 <= len(word) <= _LONGEST or not word.isalpha():
+@lru_cache(maxsize=4096)
+def _likeness(name: str) -> tuple[int, int] | None:
+    """What a stand-in must be like: of which alphabet, and how many bytes long. None for what nothing may stand for."""
+    size = len(name.encode("utf-8", "replace"))
+    if not _SHORTEST <= size <= _LONGEST:
         return None
-    return 0 if word.isascii() else 1 if _PERSIAN(word) else None
+    return next(((alphabet, size) for alphabet, matches in enumerate(_NAMES) if matches(name)), None)
 
 
 def _weight(value: object) -> object:
@@ -145,10 +152,10 @@ def _weight(value: object) -> object:
 
 
 def stand_ins(needs: Needs, reals: Reals) -> Reals | None:
-    """Something to stand for each value: as long, of the same letters, found nowhere else. None when there is not."""
+    """Something to stand for each value: as long in bytes, of the same letters, found nowhere else; None if there is not."""
     first = len(reals) - len(needs.said)
     made = [_address_like(real, number) for number, real in enumerate(reals[:first])]
-    made += [_word_like(real, number) for number, real in enumerate(reals[first:])]
+    made += [_name_like(real, number) for number, real in enumerate(reals[first:])]
     given = [each for each in made if each]
     return made if len(set(given)) == len([real for real in reals if real]) else None
 
@@ -160,9 +167,15 @@ def _address_like(address: str, number: int) -> str:
     return "" if room < len(_MARK) else f"{stem}{_MARK}{number:0{room - len(_MARK)}}"
 
 
-def _word_like(word: str, number: int) -> str:
-    letters = _STAND_INS[0 if word.isascii() else 1][2 * number : 2 * number + 2]
-    return (letters * len(word))[: len(word)]
+def _name_like(name: str, number: int) -> str:
+    likeness = _likeness(name)
+    if likeness is None:
+        return ""
+    alphabet, size = likeness
+    letters = _STAND_INS[alphabet][2 * number : 2 * number + 2] * size
+    if alphabet == 0:
+        return letters[:size]
+    return f"{letters[0]} {letters[1 : size // 2]}" if letters and size % 2 else letters[: size // 2]
 
 
 # ── Filling ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -24,7 +24,8 @@ SUBJECT = "subject: 'Hello {{ subscriber.first_name }}'\npreheader: words"
 NAMES = st.one_of(
     st.sampled_from(
         ["", "Sara", "Reza", "سارا", "علی", "آیدا", "Mary Ann", "QzQ", "QzQz", "Xj", "ظضظض", "zqxjvkwq", "<b>", "Jo",
-         "Anne-Marie", "O'Neil", "José", "سارا Sara", "a" * 60, ". .", "=3D", "&amp;", "Zoë", "李雷"]
+         "Anne-Marie", "O'Neil", "José", "سارا Sara", "a" * 60, ". .", "=3D", "&amp;", "Zoë", "李雷",
+         "محمد رضا", "محمد\u200cعلی", "Renée Søren", "ئة", "ن", "محمد  رضا", "سارا-نور"]
     ),
     st.text(max_size=12),
 )  # fmt: skip
@@ -103,6 +104,7 @@ def test_nobody_gets_a_link_of_another() -> None:
     [
         "{% if subscriber.first_name == 'Sara' %}It is you.{% endif %}",
         "{{ subscriber.first_name|upper }}",
+        "![x](https://example.com/{{ subscriber.first_name }}.png)",
         "{{ subscriber.first_name|length }}",
         "{{ subscriber.first_name ~ '!' }}",
         "{{ subscriber.first_name[0] }}",

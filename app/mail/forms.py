@@ -152,7 +152,7 @@ def _weight(value: object) -> object:
 
 
 def stand_ins(needs: Needs, reals: Reals) -> Reals | None:
-    """Something to stand for each value: as long in bytes, of the same letters, found nowhere else; None if there is not."""
+    """Something for each value: as long in bytes, of the same letters, found nowhere else; None when there is not."""
     first = len(reals) - len(needs.said)
     made = [_address_like(real, number) for number, real in enumerate(reals[:first])]
     made += [_name_like(real, number) for number, real in enumerate(reals[first:])]

@@ -22,6 +22,7 @@ from app.core.book import Standing
 from app.core.instants import DAY, Instant
 from app.core.person import MailClass
 from app.core.site import Guards
+from app.mail.values import number, percent
 from app.store import accounts, alarms, editions, outbox, steering, waking
 from app.store.accounts import Deed
 from app.store.messages import NewMessage, queue_by_cause
@@ -151,9 +152,10 @@ def _tell(world: World, session: Session, shelved: Shelved, evidence: Evidence) 
         return
     campaign = shelved.book.campaigns.get(evidence.campaign)
     now = world.now()
-    words = _words(evidence, campaign.title.in_locale(locale) if campaign else "", world.settings.base_url)
+    words = _words(evidence, campaign.title.in_locale(locale) if campaign else "", locale)
+    words["url"] = f"{world.settings.base_url}/dashboard/delivery"
     if evidence.what == "blocks":
-        words["answer"] = without_addresses(alarms.newest_block(session))
+        words["reply"] = without_addresses(alarms.newest_block(session))
     new = NewMessage(
         public_id=world.new_id(),
         subscriber_id=person,
@@ -167,19 +169,19 @@ def _tell(world: World, session: Session, shelved: Shelved, evidence: Evidence) 
     queue_by_cause(session, new)
 
 
-def _words(evidence: Evidence, title: str, base_url: str) -> dict[str, str]:
+def _words(evidence: Evidence, title: str, locale: str) -> dict[str, str]:
     """What the mail may say of it; `title` and `campaign` are "" when everything was stopped."""
+    share, most = (percent(round(one * 100, 2), locale) for one in (evidence.share, evidence.most))
     return {
         "campaign": evidence.campaign,
         "title": title or evidence.campaign,
         "what": evidence.what,
-        "number": str(evidence.number),
-        "sent": str(evidence.sent),
-        "share": f"{evidence.share:.2%}",
-        "most": f"{evidence.most:.2%}",
-        "answer": "",
+        "number": number(evidence.number, locale),
+        "sent": number(evidence.sent, locale),
+        "share": share,
+        "most": most,
+        "reply": "",
         "command": evidence.command,
-        "url": f"{base_url}/dashboard/delivery",
     }
 
 

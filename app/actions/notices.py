@@ -31,7 +31,7 @@ NOTICES: Mapping[str, tuple[str, ...]] = {
         "sent",
         "share",
         "most",
-        "answer",
+        "reply",
         "command",
         "url",
     ),

@@ -145,14 +145,12 @@ class Paces:
             return sum(count for _, count in self._done) * 60 / seconds
 
     def states(self) -> list[LaneState]:
-        """Every lane that is not as it was at the start, by name."""
+        """Every lane that was used and is limited, slowed or warming up, by name."""
         with self._lock:
             now = self._now()
             known = sorted(self._paces.keys() | self._allowed.keys())
             found = [self._state(self._lanes.lanes[name], now) for name in known]
-        return [
-            each for each in found if each != LaneState(each.name, per_minute=self._lanes.lanes[each.name].per_minute)
-        ]
+        return [each for each in found if each != LaneState(each.name)]
 
     def _state(self, lane: Lane, now: Instant) -> LaneState:
         pace = self._paces.get(lane.name, _FRESH)

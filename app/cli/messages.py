@@ -106,11 +106,11 @@ def _watch(world: World) -> None:
 
 def _shown(found: Progress, stops: Sequence[Stopped]) -> Group:
     """Stops first, then the whole in one line, then what rests and why, then the lanes there is something to say of."""
-    table = Table("Lane", "Due", "Later", "Put off", "Rests", "At most a minute", "Warm-up today", "Why", box=None)
+    table = Table("Lane", "Due", "Later", "Put off", "Rests", "At most a minute", "Warm-up today", box=None)
     for lane in (each for each in found.lanes if each.has_news):
         numbers = (f"{lane.due:,}", f"{lane.later:,}", f"{lane.deferred:,}")
         limit = f"{lane.per_minute:,}" if lane.per_minute else ""
-        table.add_row(lane.name, *numbers, _span(lane.rests_for), limit, _warm(lane), lane.why)
+        table.add_row(lane.name, *numbers, _span(lane.rests_for), limit, _warm(lane))
     lines = [*map(stop_sentence, stops), sentence(found), *_resting(found)]
     lines += [f"journal: {found.journal_fault}"] if found.journal_fault else []
     return Group(*map(Text, lines), *([table] if table.row_count else []))
@@ -125,9 +125,13 @@ def _warm(lane: LaneProgress) -> str:
 
 
 def _resting(found: Progress) -> list[str]:
-    """Relays that are left alone for a while."""
-    resting = [relay for relay in found.relays if relay.rests_for]
-    return [f"relay {one.name} rests for {_span(one.rests_for)} ({one.why or 'after a fault'})" for one in resting]
+    """Relays and lanes that are left alone for a while, or slowly sent to, and why."""
+    relays = [("relay", one.name, one.rests_for, one.why or "after a fault") for one in found.relays if one.rests_for]
+    lanes = [("lane", one.name, one.rests_for, one.why) for one in found.lanes if one.why]
+    return [
+        f"{what} {name} {f'rests for {_span(rest)}' if rest else 'goes slowly'}: {why}"
+        for what, name, rest, why in (*relays, *lanes)
+    ]
 
 
 _WHAT = {

@@ -17,7 +17,7 @@ from app.core.instants import DAY, HOUR
 from app.mail.inbound import read_mail
 from app.mail.inbound_event import InboundEvent, InboundKind
 from app.mail.replies import ReplyClass
-from app.store import accounts, alarms, steering
+from app.store import accounts, alarms, claims, steering
 from app.store.engine import Database
 from app.store.events import EventRow
 from app.store.messages import MessageRow
@@ -212,3 +212,20 @@ def test_a_day_of_refusals_that_are_about_us_pauses_everything(office: PostOffic
     assert not shelved.book.is_paused
     assert breakers.lasting(office.world) == ()
     assert breakers.watch(office.world, shelf) == (), "what was held against it is not held against it twice"
+
+
+def test_the_alert_says_in_the_sites_language_what_happened_and_what_helps(office: PostOffice) -> None:
+    shelf = Shelf(office.world.secret)
+    person = office.person("alice")
+    mail = office.mail(person)
+    office.change(MessageRow, mail, state="refused", reason="block")
+    with office.world.transaction("write") as session:
+        blocked = "550 5.7.1 <alice@example.com> blocked, see a list"
+        claims.record_attempts(session, [claims.Attempt(mail, 1, office.clock(), outcome="refused", text=blocked)])
+        alarms.count_mails(session, {("welcome", "sent"): 100, ("welcome", "block"): 25}, office.clock())
+        assert alarms.newest_block(session) == blocked
+    assert breakers.watch(office.world, shelf)
+    evidence = breakers.Evidence("", "blocks", 1_250, 5_000, 0.05, 0)
+    words = breakers._words(evidence, "", "fa")
+    assert (words["number"], words["share"], words["most"]) == ("۱٬۲۵۰", "۲۵٪", "۵٪")
+    assert breakers._words(evidence, "", "en")["share"] == "25%"

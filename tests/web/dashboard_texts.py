@@ -18,7 +18,7 @@ TABLES = {
     "campaigns": ("STANDINGS",),
     "accounts": ("ROLES", "DEEDS"),
     "door": ("REFUSALS",),
-    "delivery": ("SUPPRESSED",),
+    "delivery": ("SUPPRESSED", "EVIDENCE", "OUTCOMES", "LANES", "ROLES"),
     "work": ("SORTS", "STATES", "WHY"),
     "publish": ("SORTS", "REFUSALS"),
     "why": ("TOPICS", "ACTS"),

@@ -17,7 +17,7 @@ from app.store import reports
 from app.web.dashboard import drawing, ladder, people
 from app.web.dashboard.kept import Kept
 from app.web.dashboard.shell import campaign_title, shelved
-from app.web.dashboard.wording import compact, money, number, say
+from app.web.dashboard.wording import compact, money, number, say, say_count
 from app.web.parts import Parts
 
 LABELS = {
@@ -29,16 +29,24 @@ LABELS = {
     "revenue": "Revenue",
 }
 NEEDS = {
-    Need.NOTHING_PUBLISHED: ("Nothing is published yet: nobody can enter a campaign.", "dashboard.campaigns"),
-    Need.KILLED: ("The kill switch is on: no mail leaves.", "dashboard.delivery"),
-    Need.NO_WORKER: ("No worker gives a sign of life: nothing is decided or sent.", "dashboard.delivery"),
-    Need.BEHIND: ("The worker is %(n)s minutes behind.", "dashboard.delivery"),
-    Need.UNCERTAIN: ("%(n)s mails may or may not have arrived: decide what becomes of them.", "dashboard.delivery"),
-    Need.PARKED_MAILS: ("%(n)s mails could not be written.", "dashboard.delivery"),
-    Need.PARKED_PEOPLE: ("Decisions about %(n)s people fail and are tried again.", "dashboard.delivery"),
-    Need.PAUSED: ("All campaigns are paused.", "dashboard.delivery"),
-    Need.WEBHOOKS: ("%(n)s calls of webhooks wait.", "dashboard.delivery"),
+    Need.NOTHING_PUBLISHED: "Nothing is published yet: nobody can enter a campaign.",
+    Need.KILLED: "The kill switch is on: no mail leaves.",
+    Need.NO_WORKER: "No worker gives a sign of life: nothing is decided or sent.",
+    Need.BEHIND: "The worker is %(n)s minutes behind.",
+    Need.UNCERTAIN: "%(n)s mail may or may not have arrived: decide what becomes of it.",
+    Need.PARKED_MAILS: "%(n)s mail could not be written.",
+    Need.PARKED_PEOPLE: "Decisions about %(n)s person fail and are tried again.",
+    Need.PAUSED: "All campaigns are paused.",
+    Need.WEBHOOKS: "Calls of webhooks that wait: %(n)s",
 }
+"""What needs somebody, when it is one."""
+NEEDS_MANY = {
+    Need.UNCERTAIN: "%(n)s mails may or may not have arrived: decide what becomes of them.",
+    Need.PARKED_MAILS: "%(n)s mails could not be written.",
+    Need.PARKED_PEOPLE: "Decisions about %(n)s people fail and are tried again.",
+}
+HELPS = {Need.NOTHING_PUBLISHED: "dashboard.campaigns"}
+"""The page that helps, where it is not that of delivery."""
 WANTS = {
     Want.BREAKER: ("“%(name)s” was stopped by a breaker. Look why, mend it, and let it go on.", "dashboard.campaigns"),
     Want.RELAY: (
@@ -46,7 +54,7 @@ WANTS = {
         "dashboard.delivery",
     ),
     Want.DNS: ("The DNS record of %(name)s is missing: mailbox providers look for it.", "dashboard.delivery"),
-    Want.POOL: ("Only %(n)s codes are left in the pool %(name)s.", "dashboard.work"),
+    Want.POOL: ("Codes left in the pool %(name)s: %(n)s", "dashboard.work"),
     Want.UNPUBLISHED: ("Files not published yet: %(n)s", "dashboard.publish"),
 }
 
@@ -90,7 +98,13 @@ def register(blueprint: Blueprint, parts: Parts) -> None:
 
 def _needs(found: Health) -> list[tuple[str, str]]:
     """What the health of sending asks for: words, and the address that helps."""
-    return [(say(NEEDS[need][0], n=count), url_for(NEEDS[need][1])) for need, count in measure.needs(found)]
+    return [
+        (
+            say_count(NEEDS[need], NEEDS_MANY.get(need, NEEDS[need]), count),
+            url_for(HELPS.get(need, "dashboard.delivery")),
+        )
+        for need, count in measure.needs(found)
+    ]
 
 
 def _wanted(parts: Parts) -> Callable[[], list[tuple[str, str]]]:

@@ -19,6 +19,7 @@ from app.core.instants import DAY
 from app.store.engine import open_database
 from tests.services.clock import Clock
 from tests.web.dashboard_stage import PASSWORD, House, open_house
+from tests.web.small_site import publish, sources
 
 ALICE = "alice@example.com"
 PAGES = ("", "/ladder", "/campaigns", "/campaigns/welcome", "/people", "/boxes", "/boxes/book", "/mails", "/delivery")
@@ -241,3 +242,15 @@ def test_everybody_found_is_tagged_watched_and_taken_back(page: Page, house: tup
     opened.desk.clock.advance(HOLD)
     drain(opened.desk.world, opened.desk.parts.shelf, "worker")
     assert opened.desk.tags(ALICE) == set()
+
+
+def test_a_plan_appears_by_itself_as_soon_as_it_is_made(page: Page, house: tuple[House, str]) -> None:
+    opened, base = house
+    texts = sources()
+    texts["campaigns/welcome.yaml"] = texts["campaigns/welcome.yaml"].replace('title: "Welcome"', 'title: "Good day"')
+    publish(opened.desk.world, texts)
+    page.goto(f"{base}/dashboard/releases/1?lang=en")
+    page.get_by_role("button", name="Plan going back to it").click()
+    expect(page.locator("progress.far")).to_be_visible()
+    drain(opened.desk.world, opened.desk.parts.shelf, "worker")
+    expect(page.get_by_role("heading", name="Apply this plan")).to_be_visible(timeout=9_000)

@@ -21,6 +21,7 @@
   const swap = (fresh) => {
     for (const part of document.querySelectorAll("[data-live]")) {
       const other = fresh.querySelector(`[data-live="${part.dataset.live}"]`);
+      if (!other && "liveTurns" in part.dataset) return location.reload(); // it has become another page: a plan is ready
       if (!other || isInUse(part) || part.innerHTML === other.innerHTML) continue;
       const known = new Set([...part.querySelectorAll("li, tr")].map((line) => line.textContent.trim()));
       const focused = part.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;

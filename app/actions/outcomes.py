@@ -67,7 +67,8 @@ RELAY_REST: Span = MINUTE
 def verdict_of(outcome: Outcome) -> Verdict:
     """What a transport's outcome means."""
     match outcome:
-        case Sent(reply):
+        case Sent():  # the usual one: its field is read without matching it
+            reply = outcome.reply
             return Verdict(MessageState.SENT, "", reply.text, reply.code, reply.enhanced)
         case Deferred(reply, stage, reply_class):
             return _answered(MessageState.WAITING, reply, stage.value, reply_class)

@@ -109,7 +109,8 @@ class Journal:
             room = self._settings.window * self._settings.connections - len(self._going)
             chosen = keys[: max(room, 1)]
             mark = self._append(_pairs(_ALLOWED, chosen), 1)
-            self._open.update((key, b"") for key in chosen if key not in self._open)
+            for key in chosen:
+                self._open.setdefault(key, b"")
             self._going.update(chosen)
         self._sync(mark)
         with self._lock:
@@ -221,7 +222,7 @@ class Journal:
 
 
 def _pairs(kind: int, keys: Iterable[Key]) -> bytes:
-    return bytes((kind,)) + b"".join(_PAIR.pack(*key) for key in keys)
+    return bytes((kind,)) + b"".join([_PAIR.pack(*key) for key in keys])
 
 
 # ---------------------------------------------------------------- after a crash

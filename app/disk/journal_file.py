@@ -47,7 +47,8 @@ class JournalFile:
         """Write one record and return the file's size behind it; `reserve` bytes stay free for what must follow it."""
         frame = FRAME.pack(len(payload), zlib.crc32(payload)) + payload
         try:
-            self._make_room(len(frame) + reserve)
+            if self.size + len(frame) + reserve > self._allocated:
+                self._make_room(len(frame) + reserve)
             if os.pwrite(self._handle, frame, self.size) != len(frame):
                 raise OSError("written in part")
         except OSError as fault:

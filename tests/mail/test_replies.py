@@ -148,6 +148,23 @@ def test_an_enhanced_code_of_another_kind_than_the_reply_is_left_in_the_text() -
     assert parse_reply([b"550 4.1.1 odd"]) == Reply(550, "", "4.1.1 odd")
 
 
+@pytest.mark.parametrize(
+    ("line", "reply"),
+    [
+        (b"250 2.0.0 Ok: queued as 7A9D2", Reply(250, "2.0.0", "Ok: queued as 7A9D2")),
+        (b"250 2.0.0   \xc2\xa0spaced ", Reply(250, "2.0.0", "spaced")),
+        (b"250 2.0.0", Reply(250, "2.0.0", "")),
+        (b"250 2.0.0: queued", Reply(250, "2.0.0", ": queued")),
+        (b"250 2.0.01 queued", Reply(250, "2.0.01", "queued")),
+        (b"250 2.0.0.1 queued", Reply(250, "", "2.0.0.1 queued")),
+        (b"550 2.0.0 odd", Reply(550, "", "2.0.0 odd")),
+    ],
+)
+def test_the_usual_answer_is_read_like_any_other(line: bytes, reply: Reply) -> None:
+    assert parse_reply([line]) == reply
+    assert parse_reply([line[:3] + b"-" + line[4:], line]).enhanced == reply.enhanced
+
+
 @pytest.mark.parametrize("lines", [[], [b""], [b"25"], [b"abc hello"], [b"1000 x"], [b"250-a", b"550 b"], [b"199 x"]])
 def test_what_is_no_reply_is_refused(lines: list[bytes]) -> None:
     with pytest.raises(ValueError, match="reply"):

@@ -23,6 +23,7 @@ from app.mail.transports import (
     RelayFault,
     Sent,
     Settlement,
+    Tally,
     send_all,
 )
 from tests.servers.smtp import (
@@ -637,6 +638,16 @@ def test_a_stop_finishes_what_is_in_flight_and_draws_no_more() -> None:
         assert kinds(hooks.outcomes.values()).count("Sent") == len(server.mails) < 100
         assert set(kinds(hooks.outcomes.values())) <= {"Sent", "NotTried"}
         transport.close()
+
+
+def test_after_a_stop_nothing_is_drawn_any_more() -> None:
+    with SmtpServer() as server:
+        transport = SmtpTransport(relay(server))
+        transport.stop(1.0)
+        source = iter(letters(5))
+        assert transport.send(source, Collected()) == Tally()
+        assert len(list(source)) == 5
+    assert server.mails == []
 
 
 def test_a_stop_does_not_wait_longer_than_its_grace() -> None:

@@ -6,8 +6,11 @@ Owns the demo's words and its sample codes. Must not run anything.
 from __future__ import annotations
 
 import hashlib
+import shlex
 import shutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Final
 
 import click
@@ -68,7 +71,18 @@ def _forget(settings: Settings) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def announce(settings: Settings, shop_port: int) -> None:
+def keep_environment(data: Path, environ: Mapping[str, str]) -> Path:
+    """Write what a shell needs to run commands beside the demo; the file's name as the person gave the folder."""
+    path = data / "env"
+    bin_folder = Path(sys.executable).parent
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in environ.items()]
+    lines.append(f'export PATH={shlex.quote(str(bin_folder))}:"$PATH"')
+    path.touch(mode=0o600)
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def announce(settings: Settings, shop_port: int, environment: Path) -> None:
     """Where to look."""
     base = settings.base_url
     lines = [
@@ -80,4 +94,12 @@ def announce(settings: Settings, shop_port: int) -> None:
     click.echo("\nParvar is running. Open:")
     for words, url in lines:
         click.echo(f"  {words:<24} {url}")
+    click.echo("\nCommands for it, in another terminal:")
+    click.echo(f"  . {_here(environment)}   then, for example: parvar explain ADDRESS")
     click.echo("\nStop it with Ctrl-C; --fresh begins anew.\n")
+
+
+def _here(path: Path) -> str:
+    """A path a shell reads with `.`, which looks for bare names elsewhere."""
+    text = shlex.quote(str(path))
+    return text if text.startswith(("/", "'", ".")) else f"./{text}"

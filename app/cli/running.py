@@ -110,7 +110,7 @@ def _check_way_back(settings: Settings) -> None:
 )
 def demo(fresh: bool, port: int, data: Path) -> None:
     """Start the whole story on this machine: a shop with a signup box, the inbox, the dashboard, a time machine."""
-    from app.cli.demo import announce, prepare
+    from app.cli.demo import announce, keep_environment, prepare
     from app.main import set_up_logs
 
     environ = _demo_environment(data.resolve(), port)
@@ -120,7 +120,7 @@ def demo(fresh: bool, port: int, data: Path) -> None:
     launcher.refuse_taken_port(settings.host, port + 1)
     set_up_logs(settings.log_format)
     prepare(settings, fresh=fresh)
-    announce(settings, port + 1)
+    announce(settings, port + 1, keep_environment(data, environ))
     children = [
         Child("web", ["web"], environ),
         Child("shop", ["shop", "--port", str(port + 1)], environ),

@@ -215,8 +215,8 @@ class _Shift:
             raise self._error
 
     def end(self, reason: str) -> None:
-        with self._lock:
-            self.over = self.over or reason
+        """The first reason counts. Without the lock: a signal may come while this very thread holds it."""
+        self.over = self.over or reason
 
     def fail(self, error: BaseException) -> None:
         with self._lock:

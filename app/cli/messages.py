@@ -8,13 +8,16 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
 
 import click
 from rich.console import Console, Group
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -23,12 +26,13 @@ from app.actions import progress as actions_progress
 from app.actions.breakers import Stopped, lasting
 from app.actions.progress import LaneProgress, Progress
 from app.cli.running import settings_or_exit
-from app.core.instants import DAY, HOUR, MINUTE, SECOND, Span, to_datetime
+from app.core.instants import DAY, HOUR, MINUTE, SECOND, Span, parse_span, to_datetime
 from app.main import build_world
-from app.store.measures import Troubled
+from app.store.troubles import LISTED, NEED_DECISION, Mail, Sought
 from app.world import World
 
 _Ids = tuple[int, ...]
+_Command: TypeAlias = Callable[..., Any]
 
 
 @click.group()
@@ -36,46 +40,171 @@ def messages() -> None:
     """How mails leave, and those that need a decision."""
 
 
+# ── Which mails ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _filters(command: _Command) -> _Command:
+    """The options by which mails are chosen."""
+    for option in (
+        click.option("--older-than", "age", metavar="SPAN", help="So for at least so long: 30m, 2h, 3d."),
+        click.option("--reason", help="Why, as listed; or words of the server's answer."),
+        click.option("--lane", help="In this lane only."),
+        click.option("--campaign", help='Of this campaign only; "" for mails of no campaign.'),
+    ):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What stands on the command line beside the states."""
+
+    campaign: str | None
+    lane: str | None
+    reason: str | None
+    age: str | None
+
+    def __bool__(self) -> bool:
+        return self.campaign is not None or bool(self.lane or self.reason or self.age)
+
+    def sought(self, world: World, states: tuple[str, ...], ids: _Ids = ()) -> Sought:
+        before = None
+        if self.age:
+            try:
+                before = world.now() - parse_span(self.age)
+            except ValueError as fault:
+                raise click.BadParameter(str(fault), param_hint="--older-than") from fault
+        return Sought(states, self.campaign, self.lane or "", self.reason or "", before, ids)
+
+
 @messages.command("list")
+@click.option("--state", "states", type=click.Choice(LISTED), multiple=True, help="Default: uncertain and parked.")
+@_filters
+@click.option("--limit", default=actions.PAGE, show_default=True, type=click.IntRange(1, 100_000))
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON, for tools.")
-def list_(as_json: bool) -> None:
-    """List uncertain mails and those that could not be written."""
-    found = actions.troubled(_world())
+def list_(states: tuple[str, ...], limit: int, as_json: bool, **options: str | None) -> None:
+    """List mails that need a decision, or with --state others that are not settled."""
+    world = _world()
+    sought = _Options(**options).sought(world, states or NEED_DECISION)
+    found = actions.found(world, sought, limit)
     if as_json:
-        click.echo(json.dumps([asdict(one) for one in found], ensure_ascii=False, indent=1))
+        click.echo(json.dumps([_as_json(one) for one in found], ensure_ascii=False, indent=1))
         return
     if not found:
-        click.echo("Nothing needs a decision.")
+        click.echo("No mail is like that." if states or _Options(**options) else "Nothing needs a decision.")
         return
     _print(found)
+    if len(found) == limit and (number := sum(actions.counted(world, sought).values())) > limit:
+        click.echo(f"{number - limit:,} more: --limit {number}")
 
 
-def _print(found: Sequence[Troubled]) -> None:
-    table = Table("Message", "State", "Since (UTC)", "Mail", "To", "Why", box=None)
+def _as_json(one: Mail) -> dict[str, object]:
+    return asdict(one) | {"at": to_datetime(one.at).isoformat(timespec="seconds")}
+
+
+def _print(found: Sequence[Mail]) -> None:
+    table = Table("Message", "State", "Since or due (UTC)", "Campaign", "Mail", "Lane", "To", "Why", box=None)
     for one in found:
-        since = to_datetime(one.at).strftime("%Y-%m-%d %H:%M") if one.at is not None else ""
-        table.add_row(str(one.id), one.state, since, one.mail, one.address, f"{one.reason} {one.reply}".strip()[:80])
-    Console().print(table)
-    click.echo("\nuncertain: parvar messages resolve ID… --sent | --resend    parked: parvar messages retry ID…")
+        since = to_datetime(one.at).strftime("%Y-%m-%d %H:%M")
+        why = f"{one.reason}: {one.reply}".strip(": ")[:100]
+        words = (str(one.id), one.state, since, one.campaign, one.mail, one.lane, one.address, why)
+        table.add_row(*map(escape, words))
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    states = {one.state for one in found}
+    if "uncertain" in states:
+        click.echo("uncertain: parvar messages resolve ID… | --all, with --sent or --resend")
+    if "parked" in states:
+        click.echo("parked: mend the mail or its data, then: parvar messages retry ID… | --all")
+
+
+# ── Deciding ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _many(command: _Command) -> _Command:
+    for option in (
+        click.option("--yes", is_flag=True, help="Do not ask."),
+        click.option("--dry-run", "is_dry", is_flag=True, help="Only say which mails are meant."),
+        click.option("--all", "every", is_flag=True, help="All that fit the filters instead of named ones."),
+    ):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """How much is to be decided, and how sure the caller is."""
+
+    every: bool
+    is_dry: bool
+    yes: bool
 
 
 @messages.command()
-@click.argument("ids", type=int, nargs=-1, required=True)
-def retry(ids: _Ids) -> None:
+@click.argument("ids", type=int, nargs=-1)
+@_filters
+@_many
+def retry(ids: _Ids, every: bool, is_dry: bool, yes: bool, **options: str | None) -> None:
     """Queue mails again that could not be written, after their cause was mended."""
-    click.echo(f"{actions.retry(_world(), ids)} of {len(ids)} leave again.")
+    deed = _Deed("parked", "leave again", "Let them leave again?", actions.retry)
+    _decide(deed, ids, _Options(**options), _Scope(every, is_dry, yes))
 
 
 @messages.command()
-@click.argument("ids", type=int, nargs=-1, required=True)
+@click.argument("ids", type=int, nargs=-1)
 @click.option("--sent", "what", flag_value="sent", help="They arrived: go on as if they had been sent.")
 @click.option("--resend", "what", flag_value="resend", help="Send them again, under the same Message-ID.")
-def resolve(ids: _Ids, what: str | None) -> None:
+@_filters
+@_many
+def resolve(ids: _Ids, what: str | None, every: bool, is_dry: bool, yes: bool, **options: str | None) -> None:
     """Decide about mails of which nobody knows whether they arrived."""
     if what is None:
-        raise click.UsageError("say --sent or --resend")
-    done = (actions.take_as_sent if what == "sent" else actions.resend)(_world(), ids)
-    click.echo(f"{done} of {len(ids)} {'are taken as sent' if what == 'sent' else 'leave again'}.")
+        raise click.UsageError("say --sent (they arrived) or --resend (send them again, under the same Message-ID)")
+    sent = _Deed("uncertain", "are taken as sent", "Take them as sent?", actions.take_as_sent)
+    again = _Deed("uncertain", "leave again", "Send them again?", actions.resend)
+    _decide(sent if what == "sent" else again, ids, _Options(**options), _Scope(every, is_dry, yes))
+
+
+@dataclass(frozen=True, slots=True)
+class _Deed:
+    """What becomes of mails of one state, in words and in deed."""
+
+    state: str
+    words: str
+    question: str
+    change: Callable[[World, Sequence[int]], int]
+
+
+def _decide(deed: _Deed, ids: _Ids, options: _Options, scope: _Scope) -> None:
+    if bool(ids) == scope.every:
+        raise click.UsageError(f"name {deed.state} mails by their numbers, or write --all, with filters or without")
+    world = _world()
+    sought = options.sought(world, (deed.state,), tuple(dict.fromkeys(ids)))
+    for id_, state in actions.others(world, sought).items():
+        click.echo(f"{id_} {f'is {state}, not {deed.state}' if state else 'is no mail'}: left alone", err=True)
+    counted = actions.counted(world, sought)
+    number = sum(counted.values())
+    if number and (scope.every or scope.is_dry):
+        _preview(counted)
+    if scope.is_dry or not number:
+        click.echo(f"{number:,} {deed.state} mail{'' if number == 1 else 's'} would be meant, nothing was changed.")
+        sys.exit(0 if scope.is_dry else 1)
+    if scope.every and not scope.yes:
+        _ask(deed.question)
+    click.echo(f"{actions.for_all(world, sought, deed.change):,} of {number:,} {deed.words}.")
+
+
+def _preview(counted: Counter[tuple[str, str, str]]) -> None:
+    for (state, campaign, mail), number in sorted(counted.items()):
+        click.echo(f"{number:>8,}  {state}  {campaign or '(no campaign)'}  {mail}")
+
+
+def _ask(question: str) -> None:
+    if not sys.stdin.isatty():
+        raise click.UsageError("nobody is there to be asked; write --yes, or --dry-run to look first")
+    click.confirm(question, abort=True)
+
+
+# ── How it goes ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @messages.command()

@@ -20,6 +20,7 @@ from app.net.names import NoAnswer, txt
 from app.settings import Settings
 from app.store.engine import Database
 from app.store.messages import MessageRow
+from app.store.troubles import Sought
 from tests.actions.post_office import PostOffice, open_office, with_settings
 from tests.servers.smtp import Answer, Close, SmtpServer, Take, Talk
 from tests.services.clock import START, Clock
@@ -145,3 +146,15 @@ def test_txt_records_are_read_to_the_letter() -> None:
         assert txt("nobody.example.com", server) == ()
     with name_server(code=2) as server, pytest.raises(NoAnswer):
         txt("example.com", server)
+
+
+def test_many_mails_are_sought_counted_and_decided_about_on_both_databases(office: PostOffice) -> None:
+    mails = [office.mail(office.person(f"p{n}"), lane="google" if n else "yahoo") for n in range(3)]
+    for mail in mails:
+        office.change(MessageRow, mail, state="parked", settled_at=office.clock(), reply="KeyError: name")
+    sought = Sought(("parked",), lane="google", reason="keyerror", before=office.clock())
+    assert [each.id for each in messages.found(office.world, sought)] == mails[1:]
+    assert messages.counted(office.world, sought) == {("parked", "", "a"): 2}
+    assert messages.others(office.world, Sought(("parked",), ids=(mails[0], 10**9))) == {10**9: ""}
+    assert messages.for_all(office.world, sought, messages.retry) == 2
+    assert [office.state(mail) for mail in mails] == ["parked", "queued", "queued"]

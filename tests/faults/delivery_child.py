@@ -2,11 +2,12 @@
 
 It opens the workshop as the worker does (folder, recovery, journal, couriers) and delivers until nothing is open.
 From the environment: WINDOW and UNCERTAIN, as PARVAR_JOURNAL_WINDOW and PARVAR_UNCERTAIN; TIMEOUT, of the relay;
-BOOT, the identity of this boot; HASTE, so many seconds since boot pass in one; FSIZE, no file of it may grow beyond
-so many bytes; CLOCK, a file with the seconds its calendar is off by, and leases are kept and looked for all the time;
-WATCH, the same, and so many seconds pass in one for who looks; ASLEEP, seconds its transactions may stand still; EAT,
-a file: once it is there, memory is eaten without end; FORBID, the same, and the kernel ends whoever asks for memory;
-SPACE, so many bytes more than at the start, and memory is refused.
+ROTATE, bytes after which the journal begins a new file; BOOT, the identity of this boot; HASTE, so many seconds since
+boot pass in one; FSIZE, no file of it may grow beyond so many bytes; CLOCK, a file with the seconds its calendar is
+off by, and leases are kept and looked for all the time; WATCH, the same, and so many seconds pass in one for who
+looks; ASLEEP, seconds its transactions may stand still; EAT, a file: once it is there, memory is eaten without end;
+FORBID, the same, and the kernel ends whoever asks for memory; SPACE, so many bytes more than at the start, and memory
+is refused.
 """
 
 import os
@@ -17,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -26,6 +28,7 @@ from app.actions.advance import drain
 from app.actions.deliver import LEASE
 from app.actions.sweep import LeaseWatch, expire_leases, resend_uncertain
 from app.disk import journal_file
+from app.disk.journal import JournalSettings
 from app.links import Key, Links
 from app.main import since_boot, wall
 from app.settings import Settings
@@ -149,6 +152,8 @@ def main(url: str, folder: Path, port: int, connections: int) -> None:
         setattr(working, "boot_identity", lambda: boot)  # noqa: B010 - it is the name the workshop asks
     if "FSIZE" in os.environ:
         allocate_little()
+    if rotate := os.environ.get("ROTATE"):
+        setattr(working, "JournalSettings", partial(JournalSettings, file_bytes=int(rotate)))  # noqa: B010 - as above
     shop = working.open_workshop(world)
     stopping = threading.Event()
     limits(shop, stopping)

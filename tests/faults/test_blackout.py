@@ -14,13 +14,15 @@ from tests.faults.conftest import Note
 from tests.faults.disk import Shadow
 from tests.faults.house import MAIL_BYTES, House, house
 from tests.faults.keeper import Keeper
-from tests.faults.test_delivery import Build, build
+from tests.faults.test_delivery import Build, build, slowly
 from tests.faults.test_torture_delivery import fresh_url, rounds
 from tests.servers.smtp import SmtpServer
 
 __all__ = ["build", "fresh_url"]
 
 MAILS = 300
+SHORT = "200"
+"""Bytes after which a journal begins a new file: at each record, so that cuts fall also there."""
 
 
 @dataclass
@@ -64,7 +66,7 @@ def lit(build: Build, request: pytest.FixtureRequest) -> Callable[..., Grid]:
 
     def make(database: str, count: int, connections: int, seed: int) -> Grid:
         url = request.getfixturevalue(f"{database}_database_url")
-        return Grid(build(url, count), random.Random(seed), connections)
+        return Grid(build(url, count, slowly(0.01)), random.Random(seed), connections)
 
     return make
 
@@ -86,6 +88,7 @@ def test_power_lost_at_a_random_byte_loses_nothing_and_sends_nothing_twice(
 ) -> None:
     count = 100
     found = lit(database, count, 2, window)
+    found.more["ROTATE"] = SHORT
     at = [found.chance.randrange(1, count * MAIL_BYTES // 3) for _ in range(2)]
     cuts = [found.cut(at[0], window, reorders=False), found.cut(at[1], window, reorders=True)]
     found.finish()
@@ -134,8 +137,9 @@ def test_power_that_is_lost_again_and_again_until_time_is_up(
 
 def _torture(url: str, folder: Path, chance: random.Random, note: Note) -> None:
     keeper, connections = Keeper(folder / "server"), chance.randint(1, 4)
-    with SmtpServer(keep=keeper) as server, house(url, folder, MAILS, server, keeper) as opened:
-        found = Grid(opened, chance, connections)
+    rules = slowly(0.01) if chance.random() < 0.5 else None
+    with SmtpServer(rules, keep=keeper) as server, house(url, folder, MAILS, server, keeper) as opened:
+        found = Grid(opened, chance, connections, more={"ROTATE": SHORT} if chance.random() < 0.5 else {})
         cuts = sum(
             found.cut(
                 int(MAILS * MAIL_BYTES / 3 * chance.random() ** 2) + 1,

@@ -47,7 +47,7 @@ def _english(plan: Plan, zone: str) -> Iterator[str]:
 
 def _against(plan: Plan, dates: Dates) -> str:
     live = f"against live version {plan.live.id} ({_by(plan, dates)})" if plan.live else "the first version"
-    return f"{live} · looked at {plan.people:,} people · nothing is sent"
+    return f"{live} · looked at {plan.people:,} {'person' if plan.people == 1 else 'people'} · nothing is sent"
 
 
 def _by(plan: Plan, dates: Dates) -> str:

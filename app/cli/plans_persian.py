@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 
 from app.actions.plan import CampaignPlan, Guard, Named, Plan, StepPlan
 from app.core.difference import Change, Sign
-from app.core.explaining.dates import Dates, grouped, isolated
+from app.core.explaining.dates import Dates
 from app.core.explaining.persian import at_line
+from app.core.figures import grouped, isolated
 from app.core.text import Place
 from app.core.windows import zone_of
 
@@ -140,7 +141,7 @@ def _others(plan: Plan) -> Iterator[str]:
 def _other(change: Change) -> str:
     words = change.words_in("fa")
     sort, name = change.sort_in("fa"), change.name_in("fa")
-    called = sort if sort == name else f"{sort} {name}"
+    called = sort if sort == name else f"{sort}، {name}" if change.sort == "site" else f"{sort} {name}"
     return f"{called}، {_SIGNS[change.sign]}{f': {words}' if words else ''}{_in(change.place)}"
 
 

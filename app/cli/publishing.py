@@ -43,7 +43,7 @@ from app.cli.files import print_problems
 from app.cli.plans import lines, markdown
 from app.cli.running import settings_or_exit
 from app.core.book import Resumption
-from app.core.explaining.dates import grouped, isolated
+from app.core.figures import grouped, isolated
 from app.core.nurture.backfill import Anchor
 from app.main import build_world, today
 from app.world import World
@@ -270,7 +270,12 @@ def pause(campaign: str) -> None:
 
 @click.command()
 @click.argument("campaign", default="")
-@click.option("--all", "every", is_flag=True, help="Let mail leave again after `parvar stop --all`, or after everything was stopped by itself.")
+@click.option(
+    "--all",
+    "every",
+    is_flag=True,
+    help="Let mail leave again after `parvar stop --all`, or after everything was stopped by itself.",
+)
 @click.option(
     "--policy",
     type=click.Choice([each.value for each in Resumption]),

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from app.core.campaign import Ask, Campaign, Choose, If, Split, Step, Steps, Use, Wait, branches
 from app.core.conditions import Condition
-from app.core.explaining.dates import isolated
+from app.core.figures import isolated
 from app.core.saying import entry_text, step_text
 from app.core.saying.settings import (
     HEADS,

@@ -10,8 +10,8 @@ from app.actions.plan.refusing import lost, lost_with_campaign, twice
 from app.core.campaign import AddScore, ForDate, ForDays, ForSpan, Wait
 from app.core.difference import Change, Mails, Sign, compare
 from app.core.instants import DAY, HOUR
-from app.core.saying import step_text
-from app.core.saying.settings import name_text
+from app.core.saying import entry_text, step_text
+from app.core.saying.settings import joined, name_text
 from app.core.text import Place, Text
 from app.core.windows import Clock
 from app.core.workspace import Workspace
@@ -128,3 +128,10 @@ def test_rules_of_the_site_and_the_ladder_are_said_in_persian() -> None:
 def test_a_text_of_the_product_has_both_languages() -> None:
     assert Text.said("none", "هیچ").in_locale("fa") == "هیچ"
     assert Text.said("none", "هیچ").in_locale("de") == "none"
+
+
+def test_who_never_entered_is_told_what_enters_in_the_words_of_the_file() -> None:
+    campaign = workspace().campaigns["ready-to-buy"]
+    said = joined(map(entry_text, campaign.entries))
+    assert said.in_locale("en") == "when stage == 'prospect' and kind == 'ready', again after 90d"
+    in_persian(said.in_locale("fa"))

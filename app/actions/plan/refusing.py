@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.core.explaining.dates import grouped, isolated
+from app.core.figures import grouped, isolated
 from app.core.saying.settings import step_named
 from app.core.text import Place, Text
 

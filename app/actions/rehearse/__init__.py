@@ -89,7 +89,7 @@ def _tell(stage: Stage, actor: Actor) -> Failure | None:
             return Failure(line.place, miss.wanted, miss.got, stage.clock)
         unwanted = next((m for m in stage.inbox if m.mail in stage.scenario.never), None)
         if unwanted:
-            return Failure(line.place, f"never {unwanted.mail}", f"it came {judge.shown(unwanted.at)}", unwanted.at)
+            return Failure(line.place, f"never {unwanted.mail}", f"one {judge.shown(unwanted.at)}", unwanted.at)
     return None
 
 

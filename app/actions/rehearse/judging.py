@@ -128,7 +128,7 @@ class Judge:
         inbox = [m for m in self._stage.inbox if not m.is_team]
         same = [m for m in inbox if m.mail == mail]
         if same:
-            return f"it came {self.shown(same[-1].at)}"
+            return f"it {self.shown(same[-1].at)}"
         return f"nothing after {inbox[-1].mail}, {self.shown(inbox[-1].at)}" if inbox else "no mail at all"
 
     # ── The person ───────────────────────────────────────────────────────────────────────────────────────────────────

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TypeAlias
 
-from app.core.campaign import ON_GOAL, Article, Ask, ByBox, ByEvent, Campaign, Send, Step, Steps, branches
+from app.core.campaign import ON_GOAL, Article, Ask, Campaign, Send, Step, Steps, branches
 from app.core.explaining.value import Check, Mark, Reason, Slot, Topic
 from app.core.instants import Instant
 from app.core.person import Code, Seen
+from app.core.saying import entry_text
+from app.core.saying.settings import joined
 from app.core.text import NOWHERE, Place
 
 MailStep: TypeAlias = Send | Ask | Article
@@ -139,27 +141,23 @@ def _entered(reading: _Reading) -> Check:
     place = entry.place if entry else reading.campaign.place
     reason = reading.last(Code.ENTERED)
     if reason:
-        seen = {**reason.seen, "by": _way_in(reading.campaign)}
+        seen = {**reason.seen, **_way_in(reading.campaign)}
         return replace(_ok(Topic.ENTERED, reason, place), seen=seen)
     refused = next((r for r in reversed(reading.case.reasons) if r.code in _REFUSALS), None)
     if refused is None:
-        return Check(Topic.ENTERED, Mark.NO, "nothing_entered", place=place, seen={"by": _way_in(reading.campaign)})
+        return Check(Topic.ENTERED, Mark.NO, "nothing_entered", place=place, seen=_way_in(reading.campaign))
     where = entry.where if entry else None
     if refused.code == Code.ENTRY_WHERE and where:
         return _no(Topic.ENTERED, refused, where.place)
     return _no(Topic.ENTERED, refused, place)
 
 
-def _way_in(campaign: Campaign) -> str:
+def _way_in(campaign: Campaign) -> dict[str, str]:
+    """What lets people in, in both languages; nothing where only other campaigns do."""
     if not campaign.entries:
-        return ""
-    match campaign.entries[0].rule:
-        case ByBox(box):
-            return f"box {box}"
-        case ByEvent(event):
-            return f"on {event}"
-        case other:
-            return type(other).__name__.lower()
+        return {}
+    said = joined(map(entry_text, campaign.entries))
+    return {"by": said.in_locale("en"), "by_fa": said.in_locale("fa")}
 
 
 def _goal(reading: _Reading) -> Check:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from app.core.calendar import to_jalali
 from app.core.conditions.sentence import NO_LABELS, Labels
+from app.core.figures import figures
 from app.core.instants import Instant
 from app.core.windows import Zone, local
 
-_FIGURES = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
 _EN_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _EN_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _FA_DAYS = ("دوشنبه", "سه‌شنبه", "چهارشنبه", "پنجشنبه", "جمعه", "شنبه", "یکشنبه")
@@ -30,21 +30,6 @@ _FA_MONTHS = (
     "بهمن",
     "اسفند",
 )
-
-
-def figures(text: object) -> str:
-    """Digits as Persian writes them."""
-    return str(text).translate(_FIGURES)
-
-
-def grouped(count: int) -> str:
-    """A whole number as Persian writes it: ۱٬۲۳۴."""
-    return figures(f"{count:,}").replace(",", "٬")
-
-
-def isolated(text: object) -> str:
-    """Latin keys and addresses in a line of Persian, kept in one piece (Unicode TR9: FSI … PDI)."""
-    return f"\u2068{text}\u2069"
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,11 +54,16 @@ def _headline(told: Explanation, dates: Dates) -> str:
         case Verdict.NEVER:
             return f"{name} does not get {subject} in this run."
         case Verdict.STANDS:
-            return f"{name} is in {subject}."
+            return f"{name} is in {subject or _campaigns(told)}."
         case Verdict.OVER:
             return f"{name} is out of {subject} since {at} ({place})."
         case Verdict.OUTSIDE:
             return f"{name} never entered {told.campaign or subject}."
+
+
+def _campaigns(told: Explanation) -> str:
+    number = len(told.standing)
+    return f"{number} campaigns" if number != 1 else "1 campaign"
 
 
 def _zone(told: Explanation) -> str:
@@ -218,9 +223,14 @@ def _again(told: Explanation, dates: Dates) -> str:
     return f"{when}, or at once when she {acts}."
 
 
+_PLAIN = {"waiting": ("waits", "queued"), "resting": ("rests",), "active": ("active",)}
+"""Reasons that say no more than the state."""
+
+
 def _standing(told: Explanation) -> Iterator[str]:
     for campaign, state, reason in told.standing:
-        yield f"  {campaign:<22} {state}{f' ({reason})' if reason and reason != state else ''}"
+        more = f" ({reason.replace('_', ' ')})" if reason and reason not in _PLAIN.get(state, ()) else ""
+        yield f"  {campaign:<22} {state}{more}"
 
 
 def _future(told: Explanation, dates: Dates) -> Iterator[str]:

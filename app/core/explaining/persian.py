@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 
 from app.core.conditions import Condition, parse, sentence
 from app.core.conditions.sentence import Said
-from app.core.explaining.dates import Dates, figures, isolated
+from app.core.explaining.dates import Dates
 from app.core.explaining.value import Check, Explanation, Mark, Receipt, Topic, Verdict
+from app.core.figures import figures, isolated
 from app.core.person import Code
 from app.core.text import Place
 
@@ -77,11 +78,16 @@ def _headline(told: Explanation, dates: Dates) -> str:
         case Verdict.NEVER:
             return f"{who} در این دور ایمیل {subject} را نمی‌گیرد."
         case Verdict.STANDS:
-            return f"{who} در {subject} است."
+            return f"{who} در {subject} است." if told.subject else f"{who}: {_standing(told)}"
         case Verdict.OVER:
             return f"{who} از {subject} بیرون آمده است: {at}."
         case Verdict.OUTSIDE:
             return f"{who} هرگز وارد {isolated(told.campaign or told.subject)} نشده است."
+
+
+def _standing(told: Explanation) -> str:
+    number = len(told.standing)
+    return f"{figures(number)} کارزار برایش در جریان است." if number else "در هیچ کارزاری نیست."
 
 
 # ── The checks ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -145,12 +151,16 @@ def _branch(seen: _Seen, dates: Dates) -> str:
     return f"{about}: به شاخهٔ {_key(seen, 'branch')} رفت، ایمیل زیر {_key(seen, 'wanted')} است"
 
 
+def _way_in(seen: _Seen) -> str:
+    return str(seen.get("by_fa") or seen.get("by") or "تنها با گامی از کارزاری دیگر")
+
+
 _DETAILS: Mapping[tuple[Topic, str], _Words] = {
     (Topic.ENTERED, Code.ENTERED): lambda seen, _: (
-        f"از راه {_key(seen, 'by')}" if seen.get("by") else "با گامی از کارزاری دیگر"
+        f"از راه {_way_in(seen)}" if seen.get("by") else "با گامی از کارزاری دیگر"
     ),
     (Topic.ENTERED, "nothing_entered"): lambda seen, _: (
-        f"چیزی که به این کارزار وارد کند رخ نداده است ({_key(seen, 'by')})"
+        f"چیزی که به این کارزار وارد کند رخ نداده است ({_way_in(seen)})"
     ),
     (Topic.ENTERED, Code.ENTRY_AGAIN): _fixed("پیش‌تر اینجا بوده و هنوز اجازهٔ ورود دوباره ندارد"),
     (Topic.ENTERED, Code.ENTRY_WHERE): _fixed("شرط خود ورود برقرار نبود"),

@@ -41,7 +41,7 @@ from app.core.campaign import (
     Yearly,
 )
 from app.core.conditions import Condition, sentence
-from app.core.explaining.dates import figures, isolated
+from app.core.figures import figures, isolated
 from app.core.instants import DAY, HOUR, MINUTE, SECOND, Span
 
 _DAYS = ("دوشنبه", "سه‌شنبه", "چهارشنبه", "پنجشنبه", "جمعه", "شنبه", "یکشنبه")

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from app.core.campaign import ON_GOAL, Campaign
 from app.core.conditions import Condition
-from app.core.explaining.dates import figures, isolated
+from app.core.figures import figures, isolated
 from app.core.instants import Span, format_span
 from app.core.pacing import Limit
 from app.core.saying import persian

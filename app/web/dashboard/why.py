@@ -159,7 +159,7 @@ def _named(told: Explanation, check: Check) -> Check:
     if seen.get("step") and check.topic in (Topic.PLACE, Topic.BRANCH):
         seen["step"] = step_words(told.campaign, str(seen["step"]))
     if check.topic is Topic.ENTERED and check.code == "nothing_entered":
-        seen["by"] = _ways_in(told.campaign)
+        seen["by"] = seen["by_fa"] = _ways_in(told.campaign)
     for key in ("holder", "campaign"):
         if seen.get(key):
             seen[key] = campaign_title(str(seen[key]))

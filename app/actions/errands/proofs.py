@@ -120,10 +120,10 @@ def _handed_over(bench: Bench, post: _Post, copy: Preview, number: int) -> str:
     collected = Collected()
     post.transport.send([Envelope(key, copy.sent_from, copy.sent_to, lambda: data, relays)], collected)
     post.by.update(dict.fromkeys(one.relay for one in collected.settlements))
-    return _words(collected.outcomes.get(key, NotTried("the relay rests after a fault")))[:_LONGEST]
+    return words_of(collected.outcomes.get(key, NotTried("the relay rests after a fault")))[:_LONGEST]
 
 
-def _words(outcome: Outcome) -> str:
+def words_of(outcome: Outcome) -> str:
     """What was said of a copy, by the relay if it said anything."""
     match outcome:
         case Sent():

@@ -474,8 +474,14 @@ def test_silence_after_the_final_dot_is_uncertain_and_before_it_is_not(features:
 
 
 def test_a_reply_that_comes_after_the_time_is_not_taken_for_the_next_mails() -> None:
-    quick = replace(SHORT, final=0.1)
-    with SmtpServer({"final": nth(1, [Wait(0.2), b"550 5.1.1 no such user\r\n"])}) as server:
+    def late(talk: Talk, _line: str) -> bytes | None:
+        if talk is not server.talks[0]:
+            return None
+        assert wait_until(lambda: len(server.talks) > 1)  # until the first connection was given up
+        return b"550 5.1.1 no such user\r\n"
+
+    quick = replace(SHORT, final=0.3)
+    with SmtpServer({"final": late}) as server:
         transport = SmtpTransport(replace(relay(server), timeouts=quick))
         assert kinds(send_all(transport, letters(3)).values()) == ["Uncertain", "Sent", "Sent"]
         transport.close()

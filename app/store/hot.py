@@ -59,7 +59,8 @@ class HotRows:
         self._row = f"({', '.join('?' * len(columns))})"
         self._head = f"WITH news({', '.join(columns)}) AS"
         self._text = text
-        arrays = ", ".join(f"CAST(%s AS {sort}[])" for sort in columns.values())
+        self._sorts = tuple(columns.values())
+        arrays = ", ".join(f"CAST(%s AS {sort}[])" for sort in self._sorts)
         self._postgres = f"{self._head} (SELECT * FROM unnest({arrays})) {(postgres or text).replace('?', '%s')}"  # noqa: S608
         self._sqlite = cache(self._sqlite_for)
 
@@ -72,4 +73,25 @@ class HotRows:
         turn = turn_of(session)
         if turn.is_sqlite:
             return turn.run(self._sqlite(len(rows)), (*chain.from_iterable(rows), *given))
-        return turn.run(self._postgres, (*map(list, zip(*rows, strict=True)), *given))
+        return turn.run(self._postgres, (*map(array, self._sorts, zip(*rows, strict=True)), *given))
+
+
+# ── Arrays ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def array(sort: str, values: Sequence[Any]) -> str:
+    """An array as PostgreSQL reads it, for which its driver would take ten times as long: numbers, text or bytea."""
+    match sort:
+        case "text":
+            inner = ",".join(["NULL" if each is None else _quoted(each) for each in values])
+        case "bytea":
+            inner = ",".join(["NULL" if each is None else f'"\\\\x{each.hex()}"' for each in values])
+        case _:
+            inner = ",".join(map(str, values)).replace("None", "NULL")
+    return f"{{{inner}}}"
+
+
+def _quoted(text: str) -> str:
+    if "\\" in text or '"' in text:
+        text = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'

@@ -11,7 +11,13 @@ NAMES = {"number": "bigint", "word": "text", "raw": "bytea"}
 
 
 def test_rows_arrive_as_they_were_handed_in(database: Database) -> None:
-    rows = [(1, "سارا's “list”, {x} ? :y", b"\x00\xff"), (2**60, "", b""), (None, None, None)]
+    rows = [
+        (1, "سارا's “list”, {x} ? :y", b"\x00\xff"),
+        (-(2**60), "", b""),
+        (None, None, None),
+        (0, 'a "quoted\\" \\x41, NULL\n\t%s', b'"\\'),
+        (7, "NULL", b"NULL"),
+    ]
     asking = HotRows(NAMES, "SELECT number, word, raw, CAST(? AS bigint) FROM news")
     with database.transaction("read") as session:
         for given in (rows, rows[:1], rows):

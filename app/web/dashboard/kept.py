@@ -19,7 +19,8 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 PATIENCE = 0.08
-"""Seconds a page waits for a fresh figure; a small installation never waits longer and sees every change at once."""
+"""Seconds from the beginning of a count for which pages wait for it, one page or many; a small installation never waits
+longer and sees every change at once."""
 SHORTEST = 0.2
 """Seconds a figure is good for at least."""
 PRICE = 30.0
@@ -56,13 +57,14 @@ class Kept(Generic[T]):
         self._lock = threading.Lock()
         self._known: _Counted[T] | None = None
         self._thread: threading.Thread | None = None
+        self._begun_at = 0.0
 
     def get(self) -> Figure[T]:
         known = self._known
         if known is None or self._is_old(known):
             thread = self._begin()
             if known is None or known.took < CHEAP:
-                thread.join(PATIENCE)
+                thread.join(max(0.0, PATIENCE - (self._monotonic() - self._begun_at)))
         known = self._known
         return Figure(self._blank, is_known=False) if known is None else Figure(known.value, is_known=True)
 
@@ -70,10 +72,16 @@ class Kept(Generic[T]):
         good_for = SHORTEST if known.took < CHEAP else PRICE * known.took
         return self._monotonic() - known.at >= max(good_for, self._good_for)
 
+    def start(self) -> None:
+        """Begin a count nobody knows yet, so that a page with several figures waits for them once."""
+        if self._known is None:
+            self._begin()
+
     def _begin(self) -> threading.Thread:
         """The count that is under way, or a new one."""
         with self._lock:
             if self._thread is None or not self._thread.is_alive():
+                self._begun_at = self._monotonic()
                 self._thread = threading.Thread(target=self._run, name="kept-figure", daemon=True)
                 self._thread.start()
             return self._thread

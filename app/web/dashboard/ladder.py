@@ -74,7 +74,9 @@ def register(blueprint: Blueprint, parts: Parts) -> None:
 
     @blueprint.get("/ladder")
     def ladder() -> ResponseReturnValue:
-        counted, days = totals.get(), stretch()
+        days = stretch()
+        flows[days].start()
+        counted = totals.get()
         known = counted.value
         moved = flows[days].get()
         found = moved.value

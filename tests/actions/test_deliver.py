@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from app.actions.deliver import Courier
+from app.actions.deliver_taking import Load, Taking
 from app.core.instants import DAY, MINUTE, SECOND
 from app.core.person import MailClass
 from app.core.subscriber import SubscriberState
-from app.store import bodies, steering
+from app.store import bodies, paces, steering
 from app.store.engine import Database
 from app.store.people import SubscriberRow
 from app.store.permissions import address_hash, is_suppressed
@@ -69,6 +72,27 @@ def test_many_mails_leave_once_each(office: PostOffice) -> None:
         has = sorted(mail.recipient for mail in server.mails)
     assert len(has) == len(set(has)) == len(ids)
     assert office.states() == {"sent": 230}
+
+
+class Unlucky(Taking):
+    def within(self, session: Session) -> tuple[Load | None, int]:
+        super().within(session)
+        raise OperationalError("COMMIT", None, Exception("the line is gone"))
+
+
+def test_when_the_next_load_cannot_be_taken_the_last_one_is_recorded_by_itself(
+    office: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.actions.deliver.Taking", Unlucky)
+    ids = office.crowd(130)
+    with SmtpServer() as server:
+        assert office.courier(server.port).deliver() == 130
+        assert len({mail.recipient for mail in server.mails}) == len(server.mails) == 130
+    assert office.states() == {"sent": 130}
+    assert all(len(office.attempts(each)) == 1 for each in ids[:5])
+    today = office.clock() // DAY
+    with office.world.transaction("read") as session:
+        assert paces.lanes_by_day(session, "example.com", today, today)["default", today, "tried"] == 130
 
 
 def test_who_may_not_be_mailed_gets_nothing(office: PostOffice) -> None:

@@ -25,6 +25,7 @@ from app.actions.simulate.report import html
 from app.cli.files import print_problems
 from app.core.instants import DAY, HOUR, to_datetime
 from app.core.simulating import BEHAVIOURS, Behaviour, BehaviourFault, behaviours_of
+from app.core.site import Site
 from app.main import today
 
 
@@ -68,7 +69,7 @@ def simulate(  # noqa: PLR0913 (one option, one argument)
     if as_json:
         click.echo(json.dumps(plain(done), ensure_ascii=False, indent=1))
         return
-    click.echo("\n".join(lines(done)))
+    click.echo("\n".join(lines(done, inspection.workspace.site)))
     click.echo(f"{time.perf_counter() - began:.1f} s{f' · {report}' if report else ''}")
 
 
@@ -116,7 +117,7 @@ def _run(inspection: Inspection, wanted: Wanted, *, from_database: bool, is_quie
 # ── Words ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def lines(done: Simulated) -> Iterator[str]:
+def lines(done: Simulated, site: Site | None = None) -> Iterator[str]:
     """The summary for a terminal."""
     summary, wanted = done.summary, done.wanted
     mails = summary.mails
@@ -144,7 +145,14 @@ def lines(done: Simulated) -> Iterator[str]:
         more = f", and on {stop.days - 1} more days" if stop.days > 1 else ""
         share = f"{stop.number} {what} of {stop.sent} mails"
         yield f"          {stop.campaign} would have been stopped on {day}: {share}{more}"
-    yield f"orders    {summary.orders:,}, {summary.revenue:,} in the smallest unit"
+    yield f"orders    {summary.orders:,}, {_money(summary.revenue, site)}"
+
+
+def _money(amount: int, site: Site | None) -> str:
+    """An amount as people of the site say it."""
+    if site is not None and site.currency_shown == "toman":
+        return f"{amount // 10:,} tomans"
+    return f"{amount:,} in the smallest unit{f' of {site.currency}' if site else ''}"
 
 
 def _offers(done: Simulated) -> Iterator[str]:

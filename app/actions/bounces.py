@@ -24,7 +24,7 @@ from app.mail.inbound_event import InboundEvent, InboundKind
 from app.mail.inbound_mailbox import Mailbox, Polled, poll
 from app.mail.replies import ReplyClass
 from app.store import claims, paces, returns, signups
-from app.store.engine import StoreError
+from app.store.engine import StoreError, is_unfit
 from app.store.events import announce, fact_row, record
 from app.store.gate import GateClosedError
 from app.store.messages import withdraw
@@ -116,7 +116,16 @@ def poll_mailbox(world: World, mailbox: Mailbox) -> Polled:
 
 
 def _keep_mail(world: World, raw: bytes) -> None:
-    take_in(world, read_mail(raw))
+    """Act upon a mail. One nobody foresaw is kept as a file, so that it does not hold up those behind it for ever;
+    while the database is away, or the disk full, the server keeps it.
+    """
+    try:
+        take_in(world, read_mail(raw))
+    except Exception as fault:
+        if isinstance(fault, (StoreError, GateClosedError)) and not is_unfit(fault):
+            raise
+        log.exception("bounce_mailbox_set_aside")
+        Letterbox(world.settings.data / "letterbox").drop(raw)
 
 
 def empty_letterbox(world: World, letterbox: Letterbox) -> int:
@@ -125,10 +134,10 @@ def empty_letterbox(world: World, letterbox: Letterbox) -> int:
     for dropped in letterbox.waiting():
         try:
             take_in(world, read_mail(dropped.raw, dropped.envelope_to))
-        except (StoreError, GateClosedError) as fault:
-            log.warning("letterbox_waits", fault=type(fault).__name__)
-            break
-        except Exception:  # one mail nobody foresaw must not stop those behind it
+        except Exception as fault:  # one mail nobody foresaw must not stop those behind it
+            if isinstance(fault, (StoreError, GateClosedError)) and not is_unfit(fault):
+                log.warning("letterbox_waits", fault=type(fault).__name__)
+                break
             log.exception("letterbox_set_aside", name=dropped.path.name)
             letterbox.set_aside(dropped)
             continue

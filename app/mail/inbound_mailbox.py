@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import BinaryIO, Final, TypeAlias
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from imap_tools import BaseMailBox, MailBox, MailBoxStartTls, MailBoxUnencrypted, MailMessageFlags
@@ -197,12 +197,29 @@ def _settle(box: BaseMailBox, mailbox: Mailbox, uid: str) -> None:
 # ---------------------------------------------------------------- POP3
 
 
+class _Patient(poplib.POP3):
+    """Reads lines as long as a whole mail: the library gives up at 2 KB, and one such mail would hold up all others."""
+
+    file: BinaryIO
+
+    def _getline(self) -> tuple[bytes, int]:
+        line = self.file.readline(4 * MAX_MAIL)
+        if not line:
+            raise poplib.error_proto("-ERR EOF")
+        octets = len(line)
+        return line.removesuffix(b"\n").removesuffix(b"\r"), octets
+
+
+class _PatientSsl(_Patient, poplib.POP3_SSL):
+    """The same over TLS."""
+
+
 @contextmanager
 def _open_pop3(mailbox: Mailbox) -> Iterator[poplib.POP3]:
     if mailbox.scheme == "pop3s":
-        box: poplib.POP3 = poplib.POP3_SSL(mailbox.host, mailbox.port, timeout=TIMEOUT, context=_context(mailbox))
+        box: poplib.POP3 = _PatientSsl(mailbox.host, mailbox.port, timeout=TIMEOUT, context=_context(mailbox))
     else:
-        box = poplib.POP3(mailbox.host, mailbox.port, timeout=TIMEOUT)
+        box = _Patient(mailbox.host, mailbox.port, timeout=TIMEOUT)
     try:
         if mailbox.scheme == "pop3" and not is_loopback(mailbox.host):
             box.stls(_context(mailbox))

@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeAlias
 from flask import Flask
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
@@ -35,6 +35,11 @@ def is_away(error: BaseException) -> bool:
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or error.statement is None
     return isinstance(error, PoolTimeoutError)
+
+
+def is_unfit(error: BaseException) -> bool:
+    """Whether it was a value that could not be stored: to try again would not help."""
+    return isinstance(error, DataError) or (isinstance(error, StatementError) and not isinstance(error, DBAPIError))
 
 
 _PRAGMAS = (

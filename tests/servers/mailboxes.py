@@ -84,7 +84,8 @@ class _Pop3Handler(socketserver.StreamRequestHandler):
 
     def _lines(self, raw: bytes) -> None:
         stuffed = (b"\r\n" + raw).replace(b"\r\n.", b"\r\n..")[2:]
-        self.wfile.write(b"+OK\r\n" + stuffed + b".\r\n")
+        end = b"" if stuffed.endswith(b"\r\n") else b"\r\n"
+        self.wfile.write(b"+OK\r\n" + stuffed + end + b".\r\n")
 
 
 class Pop3Server(MailboxServer):

@@ -122,3 +122,13 @@ def test_what_was_sent_reads_well_and_can_be_left_with_one_click(house: Running,
     assert message["From"].startswith("Leila")
     assert message.get_body(("plain",)) is not None
     assert Path(house.data, "parvar.db").is_file()
+
+
+def test_the_demo_opens_calm_with_codes_for_every_offer(house: Running, visitor: Page) -> None:
+    visitor.goto(f"{house.base}/dashboard/?lang=en")
+    assert "codes are left" not in visitor.locator("main").inner_text()
+    visitor.goto(f"{house.base}/dashboard/offers?lang=en")
+    pools = visitor.locator("table", has=visitor.get_by_text("Pool", exact=True)).locator("tbody tr")
+    left = [int(row.locator("td.num").first.inner_text()) for row in pools.all()]
+    assert len(left) == 8, "as many pools as the examples name"
+    assert min(left) >= 490

@@ -186,7 +186,7 @@ class Stream:
         offer, envelope = self._session.offer, item.envelope
         mail = f" SIZE={len(item.body)}" if offer.has_size else ""
         rcpt = ""
-        if offer.eightbit and not item.body.isascii():
+        if offer.eightbit and not envelope.is_wire_ready and not item.body.isascii():
             mail += " BODY=8BITMIME"
         if offer.dsn and (wanted := self._session.relay.dsn):
             envid = f" ENVID={xtext(envelope.envelope_id)}" if envelope.envelope_id else ""

@@ -34,8 +34,9 @@ class Envelope:
     `sender` is empty for the null sender. `body` gives the finished mail as bytes, headers included; it is called on a
     sending thread before any command for this mail is written, and again if the mail moves to another relay.
     `relays` names those that may take it, empty: any. Of one `lane` no more than `at_once` connections of a relay carry
-    mails at a time (0: no limit). `is_wire_ready`: whoever made the body vouches that its line ends are CRLF only, the
-    last one included, and that no line begins with a dot; then it is not looked through again, which halves the work.
+    mails at a time (0: no limit). `is_wire_ready`: whoever made the body vouches that it is ASCII, that its line ends
+    are CRLF only, the last one included, and that no line begins with a dot; then it is not looked through again, which
+    halves the work.
     """
 
     key: MessageKey

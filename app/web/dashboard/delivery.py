@@ -174,7 +174,7 @@ def _relays(told: Progress, answers: Mapping[str, Mapping[str, int]]) -> list[_R
     """(name, how it stands in words, why it rests, outcomes of the newest attempts) of each relay."""
     stands = {relay.name: relay for relay in told.relays}
     found = []
-    for name in sorted(stands.keys() | answers.keys()):
+    for name in sorted((stands.keys() | answers.keys()) - {""}):
         relay = stands.get(name)
         rests = say("rests for %(span)s", span=_roughly(relay.rests_for)) if relay and relay.rests_for else ""
         found.append((name, rests, relay.why if relay and rests else "", _ended(answers.get(name, {}))))

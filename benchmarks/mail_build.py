@@ -65,7 +65,6 @@ def context(number: int) -> MailContext:
         public_id=f"{number:032x}",
         at=1_790_000_000_000_000 + number * 1000,
         sender=Sender("Sara of Green Basket", "sara@example.com", "sara@example.com"),
-        return_path=f"b+{number:032x}@bounce.example.com",
         site={"name": "Green Basket", "url": base, "slogan": "Fresh", "postal_address": "12 Valiasr St, Tehran"},
         links=Links(f"{base}/u/{number:056x}", f"{base}/p/{number:056x}", f"{base}/v/{number:032x}"),
         tracking=Tracking(f"https://t.example.com/c/{number:032x}", f"https://t.example.com/o/{number:032x}.gif"),

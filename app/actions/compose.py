@@ -149,7 +149,6 @@ def _context(world: World, shelved: Shelved, letter: Letter, chosen: Chosen) -> 
         public_id=letter.public_id.hex(),
         at=world.now(),
         sender=words.sender,
-        return_path=return_path(world, letter),
         site=words.values,
         links=made,
         tracking=_tracking(links, letter, chosen),

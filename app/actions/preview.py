@@ -187,7 +187,7 @@ class _Case:
             return replace(known, subject=mail.subject, error=str(fault))
         said = made.message
         told = replace(known, subject=said.subject, text=said.text, html=said.html)
-        return replace(told, data=said.data, samples=made.marks, sent_from=said.envelope_from, sent_to=said.envelope_to)
+        return replace(told, data=said.data, samples=made.marks, sent_from=made.sent_from, sent_to=said.envelope_to)
 
 
 def _live(desk: Desk, world: World, wish: Wish) -> Preview | None:

@@ -51,6 +51,7 @@ class Proof:
     locale: str
     reader: str
     message: Message
+    sent_from: str
     findings: tuple[Problem, ...]
     pictures: Mapping[str, bytes]
 
@@ -89,7 +90,7 @@ def proof(world: World, inspection: Inspection, wanted: Wanted) -> Proof | NoPro
         made = sampled(world, shelved_of(world, workspace), Chosen(0, mail), reader_of(person), wanted.address)
     except (RenderFault, UnsendableAddress) as fault:
         return NoProof(str(fault), findings)
-    return Proof(mail.key, mail.locale, person.key, made.message, findings, inspection.pictures)
+    return Proof(mail.key, mail.locale, person.key, made.message, made.sent_from, findings, inspection.pictures)
 
 
 def mail_for(inspection: Inspection, key: str, wanted: str, usual: str) -> CompiledMail | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from app.actions.compose import Chosen, compose
+from app.actions.compose import Chosen, compose, return_path
 from app.actions.notices import NOTICES
 from app.actions.offers import Given, Promise, Story
 from app.actions.shelf import Shelved
@@ -53,6 +53,8 @@ class Sample:
     """The mail, the campaign whose step would send it, and what of it is made up."""
 
     message: Message
+    sent_from: str
+    """The envelope's sender."""
     campaign: str
     marks: tuple[str, ...]
 
@@ -66,8 +68,9 @@ def sampled(world: World, shelved: Shelved, chosen: Chosen, reader: Reader, to: 
     way = _way(shelved.workspace, mail)
     letter = _letter(world, shelved.workspace, reader, mail, way)
     given = _given(world, shelved.workspace, reader, letter)
-    message = compose(world, shelved, _addressed(world, letter, to), chosen, given)
-    return Sample(message, letter.campaign, tuple(_marks(mail, letter, given, reader)))
+    addressed = _addressed(world, letter, to)
+    message = compose(world, shelved, addressed, chosen, given)
+    return Sample(message, return_path(world, addressed), letter.campaign, tuple(_marks(mail, letter, given, reader)))
 
 
 def _marks(mail: CompiledMail, letter: Letter, given: Promise | None, reader: Reader) -> Iterator[str]:

@@ -175,7 +175,7 @@ def _send_one(transport: SimpleTransport, signers: Sequence[Signer], made: Proof
         return False
     message, key = made.message, MessageKey(0, 1)
     body = sign(message.data, signers, wall()) if signers else message.data
-    envelope = Envelope(key, message.envelope_from, message.envelope_to, lambda: body)
+    envelope = Envelope(key, made.sent_from, message.envelope_to, lambda: body)
     outcome = send_all(transport, [envelope])[key]
     if isinstance(outcome, Sent):
         click.echo(f"sent     {address} by {transport.name}")

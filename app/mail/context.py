@@ -83,7 +83,6 @@ class MailContext:
     public_id: str
     at: Instant
     sender: Sender
-    return_path: str
     site: Values
     links: Links = Links()
     tracking: Tracking | None = None

@@ -41,13 +41,12 @@ _KEPT = 256
 class Message:
     """A finished message. `data` is what stands between DATA and the final dot, without dot-stuffing.
 
-    `envelope_from` and `envelope_to` are ASCII; `message_id` is with its angle brackets.
+    `envelope_to` is ASCII; `message_id` is with its angle brackets.
     """
 
     data: bytes
     subject: str
     message_id: str
-    envelope_from: str
     envelope_to: str
     told: Filled = field(repr=False)
     filled: Filled = field(repr=False)
@@ -152,7 +151,7 @@ class _Ready:
         make = self._mixed if files else self._alternative
         data = b"".join([head, *make(text_bytes, html_bytes, files)])
         to = headers.ascii_address(person.address)
-        return Message(data, subject, message_id, context.return_path, to, text, html)
+        return Message(data, subject, message_id, to, text, html)
 
     def _written(self, person: Recipient, context: MailContext) -> _Written:
         """Rendered for this reader."""

@@ -71,7 +71,6 @@ def context(locale: str = "en", **changes: object) -> MailContext:
         public_id="a1b2c3",
         at=NOON,
         sender=Sender("Sara of Green Basket", "sara@example.com", "sara@example.com"),
-        return_path="b+token@bounce.example.com",
         site=SITE[locale],
         links=Links(
             unsubscribe="https://example.com/u/1",

@@ -80,11 +80,8 @@ def test_the_same_message_made_again_keeps_its_id() -> None:
     assert render(mail, alice(), context()).data == render(mail, alice(), context()).data
 
 
-def test_the_envelope_is_what_was_handed_in() -> None:
-    message = render(compiled(HELLO), alice(), context())
-    assert message.envelope_from == "b+token@bounce.example.com"
-    assert message.envelope_to == "alice@example.com"
-    assert b"bounce.example.com" not in message.data
+def test_the_envelope_names_the_reader() -> None:
+    assert render(compiled(HELLO), alice(), context()).envelope_to == "alice@example.com"
 
 
 @pytest.mark.parametrize("length", [10, 60, 78, 120, 400, 900])

@@ -110,8 +110,11 @@ def _ready(compiled: CompiledMail, *, is_counted: bool) -> _Ready:
 
 _forms: dict[Question, Form[Filled]] = {}
 _MOST_FORMS = 512
-_CREDIT = 512
-"""So many forms may be drawn up for one mail; one that needs more says something else to everybody."""
+_PRICE = 8
+"""What drawing up a form costs, in letters."""
+_CREDIT = 512 * _PRICE
+"""For the forms of one mail; each letter filled in gives one back. A mail that runs out says something else to
+everybody."""
 
 
 class _Ready:
@@ -178,7 +181,10 @@ class _Ready:
         question, reals = asked
         of_site = (self.compiled.digest, id(context.site), context.image_url, context.subject_variant, person.timezone)
         form = _forms.get((of_site, question))
-        return self._drawn_up((of_site, question), reals, person, context) if form is None else self._fill(form, reals)
+        if form is None:
+            return self._drawn_up((of_site, question), reals, person, context)
+        self._credit += 1
+        return self._fill(form, reals)
 
     def _fill(self, form: Form[Filled], reals: Reals) -> _Written:
         swaps = form.swaps(reals)
@@ -189,9 +195,10 @@ class _Ready:
         """Rendered for this reader, and once more with stand-ins; a form is kept when both come to the same."""
         written = self._written(person, context)
         form = self._form(reals, person, context)
-        self._credit -= 1
-        if form is None or self._credit < 0 or not self._is_same(self._fill(form, reals), written):
+        self._credit -= _PRICE
+        if self._credit < 0 or (form is not None and not self._is_same(self._fill(form, reals), written)):
             self.needs = None
+        if form is None or self.needs is None:
             return written
         if len(_forms) >= _MOST_FORMS:
             _forms.clear()

@@ -139,12 +139,34 @@ def test_a_mail_that_is_another_for_everybody_is_rendered_for_everybody(words: s
 
 
 def test_a_mail_that_asks_too_much_stops_drawing_up_forms(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(message, "_CREDIT", 5)
+    monkeypatch.setattr(message, "_CREDIT", 5 * message._PRICE)
     mail = compiled("Hello {{ subscriber.city|upper }}.", "en")
     before = forms()
     for number in range(20):
         render(mail, someone("Sara", f"city {number}"), letter(number))
     assert forms() - before == 5
+
+
+def test_a_mail_whose_forms_are_used_may_go_on_drawing_them_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker lives through many versions of a site, and each needs forms of its own."""
+    monkeypatch.setattr(message, "_CREDIT", 2 * message._PRICE)
+    mail = compiled("Good evening {{ subscriber.city|upper }}.", "en")
+    before = forms()
+    for number in range(10):
+        for _ in range(message._PRICE + 1):
+            render(mail, someone("Sara", f"city {number}"), letter(number))
+    assert forms() - before == 10
+
+
+def test_one_odd_reader_does_not_cost_the_others_their_form() -> None:
+    mail = compiled(f"{BODY} odd", "en", SUBJECT)
+    before = forms()
+    odd = letter(1)
+    odd = replace(odd, links=replace(odd.links, view="https://news.example.com/v/1"))  # nothing is as short as that
+    assert parts(render(mail, someone("Sara"), odd)) == parts(plainly(mail, someone("Sara"), odd))
+    assert forms() == before
+    render(mail, someone("Sara"), letter(2))
+    assert forms() - before == 1
 
 
 def test_forms_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import struct
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Final, Self, TypeAlias
 
 from app.disk.folder import Owner, sync_folder
@@ -72,9 +74,9 @@ class Journal:
         self._lock = threading.Lock()
         self._sync_lock = threading.Lock()  # taken before _lock, never after
         self._open: dict[Key, bytes] = {}  # not recorded yet: the newest record, empty while only allowed
-        self._going: set[Key] = set()  # allowed or begun, and not ended
-        self._durable: set[Key] = set()  # the allowed among them
+        self._going: dict[Key, int] = {}  # allowed or begun, and not ended: durable when synced up to there
         self._synced = 0
+        self._syncer: _Syncer | None = None
         self._fault = ""
         self._number = 0
         self._file = self._new_file()
@@ -97,10 +99,11 @@ class Journal:
             return len(self._open)
 
     def allow(self, keys: Sequence[Key]) -> int:
-        """Make it durable that these may begin; returns how many of them, from the front, now may (at least one).
+        """Write down that these may begin; returns how many of them, from the front, now may (at least one).
 
-        Ask again for the rest when those are through. Allowed and not ended are never more than the window times the
-        connections; since a reader stops at the first torn record, whoever sees this list sees every end before it.
+        It is made durable while they are written; the first to begin waits for that, if it still has to. Ask again for
+        the rest when those are through. Allowed and not ended are never more than the window times the connections;
+        since a reader stops at the first torn record, whoever sees this list sees every end before it.
         Raises JournalFull.
         """
         if self.is_strict or not keys:
@@ -111,10 +114,9 @@ class Journal:
             mark = self._append(_pairs(_ALLOWED, chosen), 1)
             for key in chosen:
                 self._open.setdefault(key, b"")
-            self._going.update(chosen)
-        self._sync(mark)
-        with self._lock:
-            self._durable.update(chosen)
+            self._going.update(dict.fromkeys(chosen, mark))
+            syncer = self._syncer = self._syncer or _Syncer(self._sync)
+        syncer.want(mark)
         return len(chosen)
 
     def begin(self, key: Key, connection: int) -> None:
@@ -123,9 +125,8 @@ class Journal:
         with self._lock:
             mark = self._append(record, 2)
             self._open[key] = record
-            self._going.add(key)
-            is_covered = key in self._durable
-        if not is_covered:
+            mark = self._going.setdefault(key, mark)
+        if mark > self._synced:
             self._sync(mark)
 
     def end(self, key: Key, outcome: str, reply: str, at: int) -> None:
@@ -137,8 +138,7 @@ class Journal:
         with self._lock:
             self._append(record, 0)
             self._open[key] = record
-            self._going.discard(key)
-            self._durable.discard(key)
+            self._going.pop(key, None)
 
     def recorded(self, keys: Sequence[Key]) -> None:
         """The database has committed these: they need no memory here. Begins a new file when this one has
@@ -149,14 +149,15 @@ class Journal:
         with self._lock:
             for key in keys:
                 self._open.pop(key, None)
-                self._going.discard(key)
-                self._durable.discard(key)
+                self._going.pop(key, None)
             is_long = self._append(_pairs(_RECORDED, keys), 1) > self._settings.file_bytes
         if is_long:
             self._rotate()
 
     def close(self) -> None:
         """Make everything durable; the file goes when nothing in it is open."""
+        if self._syncer:
+            self._syncer.end()
         with self._sync_lock, self._lock:
             if self._open or self._fault:
                 if not self._fault:
@@ -218,7 +219,34 @@ class Journal:
                 self._fault = str(full)
                 raise
             self._file, self._synced = new, new.size
+            self._going = dict.fromkeys(self._going, 0)
             old.discard()
+
+
+class _Syncer:
+    """A thread that makes durable what was written, while others go on. What it cannot do, the next writer is told."""
+
+    def __init__(self, sync: Callable[[int], None]) -> None:
+        self._sync = sync
+        self._wanted: SimpleQueue[int] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    def want(self, mark: int) -> None:
+        self._wanted.put(mark)
+
+    def end(self) -> None:
+        """Nothing is wanted any more."""
+        self._wanted.put(_NOTHING)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (mark := self._wanted.get()) != _NOTHING:
+            with suppress(JournalFull):
+                self._sync(mark)
+
+
+_NOTHING: Final = -1
 
 
 def _pairs(kind: int, keys: Iterable[Key]) -> bytes:

@@ -1,86 +1,119 @@
-"""Names: one question to the DNS that the standard library cannot ask: the TXT records of a name (RFC 1035).
+"""Names: what the DNS says: the TXT records of a name, and who takes the mail of a domain.
 
-Owns the bytes of question and answer. For a doctor's look only: nothing in sending depends on it.
+Owns dnspython, and what its many faults come to. Must not remember an answer or draw conclusions from one; nothing on
+the way of a mail waits for it.
 """
 
 from __future__ import annotations
 
-import secrets
-import socket
-import struct
-from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-_TXT = 16
-_SECONDS = 3.0
-_HEAD = struct.Struct(">HHHHHH")
+from app.core.exchangers import MOST_HOSTS, Exchangers, Told
+
+if TYPE_CHECKING:
+    from dns.resolver import Answer, Resolver
+
+_TRY = 2.0
+"""Seconds one name server may take; a lost datagram is sent again."""
+PATIENCE = 5.0
+"""Seconds for a question, all tries together."""
+_DATAGRAM: Final = 1232
+"""Bytes of an answer that fit any path (DNS flag day 2020); a longer one is fetched over TCP."""
 
 
 class NoAnswer(Exception):
-    """The DNS could not be asked, or what it said cannot be read."""
+    """The DNS could not be asked, or what it said cannot be read. `is_silent`: nobody answered at all."""
+
+    def __init__(self, words: str, *, is_silent: bool = False) -> None:
+        super().__init__(words)
+        self.is_silent = is_silent
 
 
 def txt(name: str, server: str = "") -> tuple[str, ...]:
     """The TXT records of a name, each joined of its strings; empty when there is none. Raises NoAnswer."""
-    number = secrets.randbelow(65_536)
-    question = _HEAD.pack(number, 0x0100, 1, 0, 0, 0) + _labels(name) + struct.pack(">HH", _TXT, 1)
+    answer = _ask(name, "TXT", server)
+    records = answer.rrset or () if answer else ()
+    return tuple(b"".join(record.strings).decode("utf-8", "replace") for record in records)
+
+
+def exchangers(domain: str, server: str = "", patience: float = PATIENCE) -> Exchangers:
+    """Who takes the mail of a domain (an A-label). Raises NoAnswer.
+
+    Only hosts of the best preference: the others are for the hours when those are away.
+    """
+    answer = _ask(domain, "MX", server, patience)
+    if answer is None:
+        return Exchangers(Told.MISSING)
+    records = [(record.preference, _plain(record.exchange)) for record in answer.rrset or ()]
+    if not records:
+        return Exchangers(Told.ADDRESS)
+    hosts = [(preference, host) for preference, host in records if host]
+    if not hosts:
+        return Exchangers(Told.NULL)
+    best = min(preference for preference, _ in hosts)
+    found = sorted(host for preference, host in hosts if preference == best)
+    return Exchangers(Told.FOUND, tuple(found[:MOST_HOSTS]))
+
+
+def canonical(host: str, server: str = "", patience: float = PATIENCE) -> str:
+    """What a host's name is an alias of (an MX should lead to none, RFC 2181 section 10.3, but some do), else the
+    name itself. Raises NoAnswer.
+    """
+    answer = _ask(host, "A", server, patience)
+    return _plain(answer.canonical_name) if answer else host
+
+
+def _plain(name: object) -> str:
+    return str(name).lower().rstrip(".")
+
+
+def _ask(name: str, kind: str, server: str, patience: float = PATIENCE) -> Answer | None:
+    """The answer, which may hold no record; None when there is no such name. Raises NoAnswer."""
+    from dns.exception import DNSException
+    from dns.resolver import NXDOMAIN
+
     try:
-        answer = _over_tcp(question, server or _server())
-        return _read(answer, number)
-    except (OSError, struct.error, IndexError, ValueError) as fault:
-        raise NoAnswer(f"{name}: {type(fault).__name__}: {fault}") from fault
+        return _resolver(server).resolve(name, kind, search=False, raise_on_no_answer=False, lifetime=patience)
+    except NXDOMAIN:
+        return None
+    except (DNSException, OSError, UnicodeError, ValueError) as fault:
+        raise _no_answer(name, fault) from fault
 
 
-def _labels(name: str) -> bytes:
-    parts = [part.encode("idna") for part in name.rstrip(".").split(".")]
-    return b"".join(bytes((len(part),)) + part for part in parts) + b"\0"
+def _resolver(server: str) -> Resolver:
+    """Asks `server` (an address, perhaps with #port), else whom this machine asks."""
+    from dns.resolver import Resolver
+
+    found = Resolver(configure=not server)
+    if server:
+        host, _, port = server.partition("#")
+        found.nameservers, found.port = [host], int(port or 53)
+    found.timeout = _TRY
+    found.use_edns(0, 0, _DATAGRAM)
+    return found
 
 
-def _server() -> str:
-    lines = Path("/etc/resolv.conf").read_text().splitlines()
-    return next((line.split()[1] for line in lines if line.startswith("nameserver ")), "127.0.0.1")
+def _no_answer(name: str, fault: Exception) -> NoAnswer:
+    from dns.resolver import LifetimeTimeout, NoNameservers, NoResolverConfiguration
+
+    match fault:
+        case NoNameservers():
+            codes = sorted({_code(response) for *_, response in fault.kwargs.get("errors", ()) if response})
+            if codes:
+                return NoAnswer(f"{name}: the name server says {', '.join(codes)}")
+            return NoAnswer(f"{name}: no name server can be reached", is_silent=True)
+        case LifetimeTimeout():
+            return NoAnswer(f"{name}: nobody answered in time", is_silent=True)
+        case NoResolverConfiguration():
+            return NoAnswer(f"{name}: this machine knows no name server", is_silent=True)
+        case OSError():
+            return NoAnswer(f"{name}: {fault.strerror or fault}", is_silent=True)
+        case _:
+            return NoAnswer(f"{name}: {type(fault).__name__}")
 
 
-def _over_tcp(question: bytes, server: str) -> bytes:
-    """TCP, for keys are longer than one datagram."""
-    host, _, port = server.partition("#")
-    with socket.create_connection((host, int(port or 53)), _SECONDS) as wire:
-        wire.settimeout(_SECONDS)
-        wire.sendall(struct.pack(">H", len(question)) + question)
-        with wire.makefile("rb") as reading:
-            (length,) = struct.unpack(">H", reading.read(2))
-            return reading.read(length)
+def _code(response: object) -> str:
+    from dns.message import Message
+    from dns.rcode import to_text
 
-
-def _read(answer: bytes, number: int) -> tuple[str, ...]:
-    given, flags, questions, answers, _, _ = _HEAD.unpack_from(answer)
-    code = flags & 0xF
-    if given != number or code not in (0, 3):
-        raise ValueError(f"the name server answered with code {code}")
-    at = _HEAD.size
-    for _ in range(questions):
-        at = _after_name(answer, at) + 4
-    found = []
-    for _ in range(answers):
-        at = _after_name(answer, at)
-        kind, _class, _ttl, length = struct.unpack_from(">HHIH", answer, at)
-        at += 10
-        if kind == _TXT:
-            found.append(_strings(answer[at : at + length]))
-        at += length
-    return tuple(found)
-
-
-def _after_name(answer: bytes, at: int) -> int:
-    while length := answer[at]:
-        if length >= 0xC0:
-            return at + 2
-        at += length + 1
-    return at + 1
-
-
-def _strings(data: bytes) -> str:
-    parts, at = [], 0
-    while at < len(data):
-        parts.append(data[at + 1 : at + 1 + data[at]])
-        at += data[at] + 1
-    return b"".join(parts).decode("utf-8", "replace")
+    return to_text(response.rcode()) if isinstance(response, Message) else "nothing readable"

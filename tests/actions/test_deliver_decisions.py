@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import socket
-import struct
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,7 +13,6 @@ from app.cli.doctor import Visit, _covered, examine, trial_mail
 from app.cli.received import NEEDED
 from app.core.instants import MINUTE
 from app.mail.dkim import read_signer, sign
-from app.net.names import NoAnswer, txt
 from app.settings import Settings
 from app.store.engine import Database
 from app.store.messages import MessageRow
@@ -114,39 +109,6 @@ def test_the_doctors_trial_mail_is_signed_over_what_one_click_needs() -> None:
     pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     signed = sign(trial_mail("a@example.com", "b@example.com"), [read_signer(pem, "example.com", "s1")], START)
     assert set(NEEDED) <= _covered(signed)
-
-
-@contextmanager
-def name_server(*records: bytes, code: int = 0) -> Iterator[str]:
-    """Answers one question over TCP with these TXT records, each in strings of at most 255 bytes."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        wire, _ = listener.accept()
-        with wire:
-            question = wire.recv(2_000)[2:]
-            answer = question[:2] + struct.pack(">HHHHH", 0x8180 | code, 1, len(records), 0, 0) + question[12:]
-            for record in records:
-                parts = [record[at : at + 255] for at in range(0, len(record), 255)]
-                data = b"".join(bytes((len(part),)) + part for part in parts)
-                answer += b"\xc0\x0c" + struct.pack(">HHIH", 16, 1, 60, len(data)) + data
-            wire.sendall(struct.pack(">H", len(answer)) + answer)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    yield f"127.0.0.1#{listener.getsockname()[1]}"
-    thread.join(5)
-    listener.close()
-
-
-def test_txt_records_are_read_to_the_letter() -> None:
-    long = b"v=DKIM1; k=rsa; p=" + b"A" * 400
-    with name_server(b"v=spf1 -all", long) as server:
-        assert txt("example.com", server) == ("v=spf1 -all", long.decode())
-    with name_server(code=3) as server:
-        assert txt("nobody.example.com", server) == ()
-    with name_server(code=2) as server, pytest.raises(NoAnswer):
-        txt("example.com", server)
 
 
 def test_many_mails_are_sought_counted_and_decided_about_on_both_databases(office: PostOffice) -> None:

@@ -33,6 +33,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "yaml": ("app.files",),
     "requests": ("app.net",),
     "urllib.request": ("app.net",),
+    "dns": ("app.net.names",),
     "flask": ("app.web", "app.store.engine", "app.store.migrating", "app.main"),
     "werkzeug": ("app.web", "app.main"),
     "flask_login": ("app.web",),

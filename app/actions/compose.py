@@ -263,7 +263,7 @@ def _lists(world: World, letter: Letter, words: _Words, unsubscribe: str) -> Lis
     local = world.links.unsubscribe_local(letter.subscriber_public_id, letter.id) if domain else ""
     return ListHeaders(
         unsubscribe_url=unsubscribe,
-        unsubscribe_mailto=f"{local}@{domain}" if domain else "",
+        unsubscribe_mailto=f"mailto:{local}@{domain}" if domain else "",
         list_id=words.list_id,
         list_name=words.name,
         feedback=(letter.campaign or "mail", letter.mail.replace("/", "-"), letter.mail_class.value, "parvar"),

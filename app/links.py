@@ -4,23 +4,20 @@ Owns the tokens, their keys and their layouts; what is read back is a frozen val
 Must not know the database, the clock (it is handed in as `wall`, microseconds) or what a link does when followed.
 """
 
-import binascii
 import hmac
-import re
 import struct
-from base64 import b32decode
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import blake2b
 from typing import Final, NamedTuple
-from urllib.parse import quote, urlsplit
 
 from app.core.instants import HOUR, SECOND, Instant
-from app.core.spelling import base32
+from app.core.location import LONGEST, location
+from app.core.spelling import base32, base64, read_base32, read_base64
 
 PERSON_BYTES: Final = 16
 NONCE_BYTES: Final = 16
-LONGEST_TARGET: Final = 4_096
 LONGEST_TOKEN: Final = 512
 FORM_AT_LEAST: Final = 2 * SECOND
 FORM_AT_MOST: Final = 24 * HOUR
@@ -32,11 +29,6 @@ _FRIEND: Final = struct.Struct(">B16s")
 _END: Final = struct.Struct(">BQ")
 _FORM: Final = struct.Struct(">BQ16s")
 _BOUNCE: Final = struct.Struct(">BQB")
-
-_TO_URL: Final = bytes.maketrans(b"+/", b"-_")
-_FROM_URL: Final = bytes.maketrans(b"-_+/=", b"+/!!!")
-_UNSAFE: Final = re.compile(r"[\x00-\x20\x7f\\]")
-_SCHEME: Final = re.compile(r"https?://[^/?#]", re.IGNORECASE)
 
 
 class Kind(StrEnum):
@@ -78,8 +70,16 @@ _TAG: Final = {
     Kind.FORM: 11,
     Kind.BOUNCE: 10,
 }
+_PAGES: Final = {Kind.VIEW: "v", Kind.UNSUBSCRIBE: "u", Kind.PREFERENCES: "p", Kind.SHARE: "share"}
+_OF_MAIL: Final = frozenset((Kind.MAIL, Kind.VIEW))
 _MAIL_RAW: Final = _MAIL.size + _TAG[Kind.MAIL]
 _MAIL_LETTERS: Final = _MAIL_RAW * 4 // 3
+_SHEET_TAG: Final = 11
+LETTERS: Final[Mapping[Kind, int]] = {
+    **dict.fromkeys((Kind.MAIL, Kind.VIEW), _MAIL_LETTERS),
+    **dict.fromkeys((Kind.UNSUBSCRIBE, Kind.PREFERENCES, Kind.SHARE), (_PERSON.size + _SHEET_TAG) * 4 // 3),
+}
+"""How long the tokens are that a sheet may hold."""
 _LOCAL_TAG: Final = 10  # base32 turns 35 bytes into 56 characters without padding: `u+` and 56 stay under 64
 
 
@@ -164,6 +164,29 @@ class OfferRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Sheet:
+    """The tokens of one mail after another, always of the same kinds, spelt together."""
+
+    _number: int
+    _hashers: tuple[tuple[blake2b, bool], ...]
+    """Each with whether it signs the person, or the mail."""
+    _by_letter: slice | None
+    """Where among the bytes the seal stands by which somebody leaves by letter."""
+
+    def tokens(self, mail: MailRef, person: bytes) -> bytes:
+        """One behind the other, in ASCII: those asked for in their order, then the letters for leaving by letter."""
+        of_mail = _MAIL.pack(self._number, *mail)
+        of_person = _PERSON.pack(self._number, _sixteen(person), mail.message)
+        raw = b""
+        for base, is_person in self._hashers:
+            body = of_person if is_person else of_mail
+            hasher = base.copy()
+            hasher.update(body)
+            raw += body + hasher.digest()[:_SHEET_TAG]
+        return base64(raw) + base32(raw[self._by_letter]) if self._by_letter else base64(raw)
+
+
+@dataclass(frozen=True, slots=True)
 class Links:
     """All our links. The first key signs, every key verifies; addresses are given without a trailing slash.
 
@@ -188,13 +211,32 @@ class Links:
 
     # Mails: one token for all links of one mail.
 
+    def sheet(self, kinds: Sequence[Kind], *, is_left_by_letter: bool = False) -> Sheet:
+        """What makes tokens of these kinds, each the one its own function makes. Raises KeyError for a kind not among
+        `LETTERS`, ValueError when somebody is to leave by letter but not by a page.
+        """
+        number = self.keys[0].number
+        sizes = [LETTERS[kind] // 4 * 3 for kind in kinds]
+        start = sum(sizes[: kinds.index(Kind.UNSUBSCRIBE)]) if is_left_by_letter else 0
+        by_letter = slice(start, start + _PERSON.size + _LOCAL_TAG) if is_left_by_letter else None
+        hashers = tuple((self._hashers[kind, number], kind not in _OF_MAIL) for kind in kinds)
+        return Sheet(number, hashers, by_letter)
+
+    def page(self, kind: Kind, token: str) -> str:
+        """The page a token of this kind opens."""
+        return f"{self.base_url}/{_PAGES[kind]}/{token}"
+
+    def clicks_url(self, token: str) -> str:
+        """What the counted links of a mail begin with: their number follows a slash."""
+        return f"{self.tracking_url}/c/{token}"
+
     def mail_token(self, message: int, version: int) -> str:
         """32 characters: key, message (64 bit), mail version (32 bit), 88 bits of signature."""
         return _spell(self._seal(Kind.MAIL, _MAIL.pack(self.keys[0].number, message, version)))
 
     def click_url(self, token: str, link: int) -> str:
         """The counted form of link number `link` of the mail's version."""
-        return f"{self.tracking_url}/c/{token}/{link}"
+        return f"{self.clicks_url(token)}/{link}"
 
     def target_url(self, token: str, link: int, target: str) -> str:
         """The counted form of a link only this person gets; the target travels signed in the path.
@@ -214,7 +256,7 @@ class Links:
 
     def view_url(self, message: int, version: int) -> str:
         """The mail as a page in the browser."""
-        return f"{self.base_url}/v/{self._mail(Kind.VIEW, message, version)}"
+        return self.page(Kind.VIEW, self._mail(Kind.VIEW, message, version))
 
     def survey_url(self, message: int, version: int, answer: int | str) -> str:
         """A page with an answer already chosen, a number of the scale or an option's key; a button there records it."""
@@ -222,7 +264,7 @@ class Links:
 
     def read_mail(self, token: str) -> MailRef | None:
         """The mail of a click or an open. Written out, for every click goes through here."""
-        raw = _unspell(token, longest=_MAIL_LETTERS)
+        raw = read_base64(token, longest=_MAIL_LETTERS)
         if raw is None or len(raw) != _MAIL_RAW or (base := self._hashers.get((Kind.MAIL, raw[0]))) is None:
             return None
         hasher = base.copy()
@@ -239,7 +281,7 @@ class Links:
 
     def read_target(self, token: str, link: int, signed: str) -> str | None:
         """The target of a personal link, exactly as it was signed for this mail and this link number."""
-        raw = _unspell(signed, longest=2 * LONGEST_TARGET)
+        raw = read_base64(signed, longest=2 * LONGEST)
         size = 1 + _TAG[Kind.TARGET]
         if raw is None or len(raw) <= size:
             return None
@@ -252,15 +294,15 @@ class Links:
 
     def unsubscribe_url(self, person: bytes, message: int = 0) -> str:
         """Never expires (RFC 8058 section 3.1: opaque and hard to forge)."""
-        return f"{self.base_url}/u/{self._person(Kind.UNSUBSCRIBE, person, message)}"
+        return self.page(Kind.UNSUBSCRIBE, self._person(Kind.UNSUBSCRIBE, person, message))
 
     def unsubscribe_local(self, person: bytes, message: int = 0) -> str:
         """The local part of the mailto form: `u+` and 56 characters that survive lower-casing."""
         body = _PERSON.pack(self.keys[0].number, _sixteen(person), message)
-        return f"u+{base32(body + self._tag(Kind.UNSUBSCRIBE, body[0], body)[:_LOCAL_TAG])}"
+        return f"u+{base32(body + self._tag(Kind.UNSUBSCRIBE, body[0], body)[:_LOCAL_TAG]).decode()}"
 
     def preferences_url(self, person: bytes, message: int = 0) -> str:
-        return f"{self.base_url}/p/{self._person(Kind.PREFERENCES, person, message)}"
+        return self.page(Kind.PREFERENCES, self._person(Kind.PREFERENCES, person, message))
 
     def referral_token(self, person: bytes) -> str:
         """32 characters fit to be shown to friends: they open nothing of the person's own."""
@@ -282,7 +324,7 @@ class Links:
 
     def share_url(self, person: bytes, message: int = 0) -> str:
         """Her own page of invitations, on which the link for friends stands."""
-        return f"{self.base_url}/share/{self._person(Kind.SHARE, person, message)}"
+        return self.page(Kind.SHARE, self._person(Kind.SHARE, person, message))
 
     def read_share(self, token: str) -> PersonRef | None:
         return self._read_person(Kind.SHARE, token)
@@ -374,7 +416,7 @@ class Links:
     def bounce_local(self, message: int, attempt: int) -> str:
         """The local part of an envelope sender: `b+` and 32 characters that survive lower-casing."""
         body = _BOUNCE.pack(self.keys[0].number, message, min(attempt, 255))
-        return f"b+{base32(self._seal(Kind.BOUNCE, body))}"
+        return f"b+{base32(self._seal(Kind.BOUNCE, body)).decode()}"
 
     def read_bounce(self, local: str) -> BounceRef | None:
         """Reads `b+…` in any letter case, with or without `@host`."""
@@ -397,7 +439,7 @@ class Links:
 
     def _open(self, kind: Kind, token: str) -> bytes | None:
         """The signed body, key number first, or None."""
-        raw = _unspell(token, longest=LONGEST_TOKEN)
+        raw = read_base64(token, longest=LONGEST_TOKEN)
         return None if raw is None else self._verified(kind, raw, _TAG[kind])
 
     def _verified(self, kind: Kind, raw: bytes, size: int) -> bytes | None:
@@ -408,7 +450,7 @@ class Links:
 
     def _open_local(self, kind: Kind, prefix: str, local: str, size: int) -> bytes | None:
         name = local.partition("@")[0].lower()
-        raw = _unspell_local(name.removeprefix(prefix)) if name.startswith(prefix) else None
+        raw = read_base32(name.removeprefix(prefix)) if name.startswith(prefix) else None
         body = None if raw is None else self._verified(kind, raw, _LOCAL_TAG)
         return body if body is not None and len(body) == size else None
 
@@ -439,27 +481,6 @@ class Links:
         return given if wall < given.until else Expired(given)
 
 
-def location(url: str) -> str | None:
-    """The address as a `Location` header may carry it, or None when it is not a plain http(s) address.
-
-    ASCII is kept byte for byte, query included; other characters are percent-encoded as UTF-8 (RFC 3987
-    section 3.1), a host name by IDNA. Refused: other schemes, user names, spaces, control characters, backslashes.
-    """
-    if len(url) > LONGEST_TARGET or not _SCHEME.match(url) or _UNSAFE.search(url):
-        return None
-    try:
-        host = urlsplit(url).netloc
-        plain = url if url.isascii() else _ascii(url, host)
-    except (ValueError, UnicodeError):
-        return None
-    return None if "@" in host or host.startswith(":") else plain
-
-
-def _ascii(url: str, host: str) -> str:
-    before, _, after = url.partition(host)
-    return before + host.encode("idna").decode() + quote(after, safe="".join(map(chr, range(0x21, 0x7F))))
-
-
 def _hasher(kind: Kind, key: Key) -> blake2b:
     secret = blake2b(key.secret, digest_size=32, person=b"parvar links").digest()
     return blake2b(key=secret, digest_size=16, person=kind.value.encode())
@@ -476,22 +497,4 @@ def _sixteen(raw: bytes) -> bytes:
 
 
 def _spell(raw: bytes) -> str:
-    return binascii.b2a_base64(raw, newline=False).translate(_TO_URL).rstrip(b"=").decode("ascii")
-
-
-def _unspell(token: str, longest: int) -> bytes | None:
-    """Strict: one spelling per token, so that a token is also a key; anything else is None."""
-    if len(token) > longest or not token.isascii():
-        return None
-    try:
-        raw = binascii.a2b_base64(token.encode().translate(_FROM_URL) + b"=" * (-len(token) % 4), strict_mode=True)
-    except binascii.Error:
-        return None
-    return raw if len(token) % 4 == 0 or _spell(raw) == token else None
-
-
-def _unspell_local(text: str) -> bytes | None:
-    try:
-        return b32decode(text.upper())
-    except ValueError:
-        return None
+    return base64(raw).decode("ascii")

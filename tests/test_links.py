@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.instants import DAY, HOUR, SECOND
+from app.core.location import location
 from app.links import (
+    LETTERS,
     BounceRef,
     Expired,
     Form,
@@ -20,7 +22,6 @@ from app.links import (
     Pass,
     PersonRef,
     Untimely,
-    location,
 )
 
 OLD, NEW = Key(1, b"o" * 32), Key(2, b"n" * 32)
@@ -164,6 +165,34 @@ def test_old_keys_verify_for_ever_and_strangers_keys_never(name: str) -> None:
     assert READERS[name](ROTATED, EVERY_TOKEN[name]) == READERS[name](LINKS, EVERY_TOKEN[name])
     assert READERS[name](STRANGER, EVERY_TOKEN[name]) is None
     assert READERS[name](Links((NEW,), "https://a.ir", "https://a.ir"), EVERY_TOKEN[name]) is None
+
+
+@given(st.lists(st.sampled_from(list(LETTERS)), max_size=8), numbers, versions, people, st.booleans())
+def test_tokens_spelt_together_are_those_spelt_alone(
+    kinds: list[Kind], message: int, version: int, person: bytes, by_letter: bool
+) -> None:
+    alone = {
+        Kind.MAIL: ROTATED.mail_token(message, version),
+        Kind.VIEW: last(ROTATED.view_url(message, version)),
+        Kind.UNSUBSCRIBE: last(ROTATED.unsubscribe_url(person, message)),
+        Kind.PREFERENCES: last(ROTATED.preferences_url(person, message)),
+        Kind.SHARE: last(ROTATED.share_url(person, message)),
+    }
+    by_letter = by_letter and Kind.UNSUBSCRIBE in kinds
+    wanted = [alone[kind] for kind in kinds]
+    local = ROTATED.unsubscribe_local(person, message).removeprefix("u+") if by_letter else ""
+    made = ROTATED.sheet(kinds, is_left_by_letter=by_letter).tokens(MailRef(message, version), person)
+    assert made.decode() == "".join([*wanted, local])
+    assert [len(token) for token in wanted] == [LETTERS[kind] for kind in kinds]
+
+
+def test_a_sheet_is_asked_only_for_what_it_can_make() -> None:
+    with pytest.raises(KeyError):
+        LINKS.sheet([Kind.MAGNET])
+    with pytest.raises(ValueError, match="not in"):
+        LINKS.sheet([Kind.MAIL], is_left_by_letter=True)
+    with pytest.raises(ValueError, match="16 bytes"):
+        LINKS.sheet([Kind.MAIL]).tokens(MailRef(1, 1), b"alice")
 
 
 def test_the_first_key_signs() -> None:

@@ -10,12 +10,13 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from app.core.instants import Instant
+from app.core.location import location
 from app.core.verdicts import Request
 from app.disk.linkfiles import Destinations, Targets
 from app.disk.networks import Caller, Networks
 from app.disk.spool import FactKind, Spool, SpoolError
 from app.disk.touches import MailTouch, touch_record
-from app.links import Links, MailRef, location
+from app.links import Links, MailRef
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment

@@ -217,7 +217,10 @@ class Attempt(NamedTuple):
 
 
 def record_attempts(session: Session, attempts: Sequence[Attempt]) -> None:
-    """Keep attempts; the same number of the same message is kept once, so that a journal may be replayed."""
+    """Keep attempts; the same number of the same message is kept once, so that a journal may be replayed.
+
+    Of a message that was erased meanwhile nothing is kept.
+    """
     if attempts:
         _ATTEMPTS.rows(session, [each if _fits(each.text) else _fitted(each) for each in attempts])
 
@@ -234,9 +237,10 @@ _ATTEMPT = {
     "text": "text",
 }
 _ONCE = "ON CONFLICT (message_id, attempt) DO NOTHING"
+_KEEPING = f"INSERT INTO delivery ({', '.join(_ATTEMPT)}) SELECT * FROM news WHERE EXISTS ({{there}}) {_ONCE}"  # noqa: S608
+_THERE = "SELECT 1 FROM message WHERE message.id = news.message_id"
 _ATTEMPTS = HotRows(
-    _ATTEMPT,
-    f"INSERT INTO delivery ({', '.join(_ATTEMPT)}) SELECT * FROM news WHERE true {_ONCE}",  # noqa: S608
+    _ATTEMPT, _KEEPING.format(there=_THERE), _KEEPING.format(there=f"{_THERE} FOR KEY SHARE OF message")
 )
 
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Text,
+    delete,
     func,
     select,
     text,
@@ -69,19 +70,27 @@ class MessageRow(Base):
     created_at: Mapped[At]
 
     __table_args__ = (
-        Index("uq_message_step", "run_id", "step", unique=True),
         Index("ix_message_subscriber", "subscriber_id", "id"),
         {"postgresql_with": {"fillfactor": 80}},
     )
 
 
-_without_run = MessageRow.run_id.is_(None)
+# a message is in one of these two only: each index costs every claim and every settling on PostgreSQL an entry
+_without_run, _of_a_run = MessageRow.run_id.is_(None), MessageRow.run_id.is_not(None)
 Index(
     "uq_message_cause",
     MessageRow.cause_key,
     unique=True,
     sqlite_where=_without_run,
     postgresql_where=_without_run,
+)
+Index(
+    "uq_message_step",
+    MessageRow.run_id,
+    MessageRow.step,
+    unique=True,
+    sqlite_where=_of_a_run,
+    postgresql_where=_of_a_run,
 )
 partial_index(
     "ix_message_due",
@@ -100,12 +109,16 @@ partial_index(
 
 
 class DeliveryRow(Base):
-    """One attempt: which relay, how far it got, what it said."""
+    """One attempt: which relay, how far it got, what it said.
+
+    No foreign key, for looking up its message costs each mail that leaves more than writing this row: who writes knows
+    that the message is there, and `burn` deletes this with it.
+    """
 
     __tablename__ = "delivery"
 
     id: Mapped[Id]
-    message_id: Mapped[int] = mapped_column(RowId, ForeignKey("message.id", ondelete="CASCADE"))
+    message_id: Mapped[int] = mapped_column(RowId)
     attempt: Mapped[int] = mapped_column(Integer)
     relay: Mapped[str] = mapped_column(String(64), default="")
     stage: Mapped[str] = mapped_column(String(16), default="")
@@ -119,11 +132,14 @@ class DeliveryRow(Base):
 
 
 class BodyRow(Base):
-    """What was sent to the letter, compressed; kept apart so that its retention can be shorter."""
+    """What was sent to the letter, compressed; kept apart so that its retention can be shorter.
+
+    No foreign key, for the same reason.
+    """
 
     __tablename__ = "body"
 
-    message_id: Mapped[int] = mapped_column(RowId, ForeignKey("message.id", ondelete="CASCADE"), primary_key=True)
+    message_id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=False)
     blob: Mapped[bytes] = mapped_column(LargeBinary)
     at: Mapped[At]
 
@@ -197,6 +213,18 @@ def withdraw(session: Session, subscriber_id: int, why: str, classes: Iterable[M
     mine = (MessageRow.subscriber_id == subscriber_id) & MessageRow.mail_class.in_([each.value for each in classes])
     gone = update(MessageRow).where(mine, IS_OPEN).values(state=MessageState.WITHDRAWN.value, reason=why[:64])
     return sorted(session.scalars(gone.returning(MessageRow.id).execution_options(synchronize_session=False)))
+
+
+def burn(session: Session, subscriber_id: int) -> None:
+    """Before a person is erased: the attempts and bodies of all her messages, which go with her.
+
+    The messages are locked first. Whoever is recording one of them is waited for, so nothing of hers is left behind;
+    whoever comes later finds no message and writes nothing.
+    """
+    mine = select(MessageRow.id).where(MessageRow.subscriber_id == subscriber_id).order_by(MessageRow.id)
+    ids = list(session.scalars(mine.with_for_update()))
+    for row in (DeliveryRow, BodyRow):
+        session.execute(delete(row).where(row.message_id.in_(ids)), execution_options={"synchronize_session": False})
 
 
 # ── Looking ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -164,7 +164,12 @@ def _insert_by_run(session: Session, rows: list[dict[str, Any]]) -> None:
         statement = upsert(session, MessageRow)
         values = {name: statement.excluded[name] for name in _MESSAGE_COLUMNS}
         was_withdrawn = _MESSAGE.c.state == MessageState.WITHDRAWN.value
-        once = statement.on_conflict_do_update(index_elements=["run_id", "step"], set_=values, where=was_withdrawn)
+        once = statement.on_conflict_do_update(
+            index_elements=["run_id", "step"],
+            index_where=_MESSAGE.c.run_id.is_not(None),
+            set_=values,
+            where=was_withdrawn,
+        )
         session.connection().execute(once, rows)
 
 

@@ -19,7 +19,7 @@ from app.core.subscriber import SubscriberState
 from app.store.base import upsert
 from app.store.codec import fields_from_json, stored, value_of
 from app.store.events import EventRow
-from app.store.messages import MessageRow
+from app.store.messages import MessageRow, burn
 from app.store.offers import part_with
 from app.store.people import AttributeRow, SubscriberRow, TagRow
 from app.store.permissions import ConsentRow
@@ -42,6 +42,7 @@ def _held(session: Session, condition: object) -> SubscriberRow | None:
 def erase(session: Session, subscriber_id: int) -> None:
     """Delete a person with everything that hangs on her; facts without a person stay for the counts."""
     part_with(session, subscriber_id)
+    burn(session, subscriber_id)
     keys = EventRow.subscriber_id == subscriber_id
     session.execute(update(EventRow).where(keys).values(subscriber_id=None, payload="{}", agent="", network_hash=None))
     session.execute(delete(SubscriberRow).where(SubscriberRow.id == subscriber_id))

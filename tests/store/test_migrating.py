@@ -5,12 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, select, text
+from sqlalchemy.exc import IntegrityError
 
 from app.store import migrating
 from app.store.engine import Database, open_database
+from app.store.messages import BodyRow, DeliveryRow
 from app.store.place import UnfitPlaceError, kind_in
 from app.store.tables import metadata
+from tests.store.cast import alice, queued
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,6 +55,22 @@ def test_every_single_migration_can_be_taken_back_and_done_again(empty: Database
     for lower in [*revisions[1:], "base"]:
         migrating.downgrade(empty, lower)
         assert migrating.upgrade(empty).after == migrating.head()
+
+
+def test_attempts_and_bodies_survive_the_loss_of_their_foreign_keys(empty: Database) -> None:
+    migrating.upgrade(empty)
+    with empty.transaction("write") as session:
+        mail = queued(session, alice(session).id, "cause:1")
+        session.add(DeliveryRow(message_id=mail, attempt=1, at=1))
+        session.add(BodyRow(message_id=mail, blob=b"kept", at=1))
+        session.add(BodyRow(message_id=mail + 1, blob=b"of nobody", at=1))
+    migrating.downgrade(empty, "0008")
+    with empty.transaction("write") as session, pytest.raises(IntegrityError):
+        session.execute(text("INSERT INTO body (message_id, blob, at) VALUES (999, '', 1)"))
+    migrating.upgrade(empty)
+    with empty.transaction("read") as session:
+        assert [row.blob for row in session.scalars(select(BodyRow))] == [b"kept"], "what points nowhere is dropped"
+        assert [row.attempt for row in session.scalars(select(DeliveryRow))] == [1]
 
 
 def test_models_and_migrations_say_the_same(empty: Database) -> None:

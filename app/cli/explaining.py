@@ -17,6 +17,7 @@ from app.actions.explain import NotKnown, Question, explain
 from app.actions.replay import Replayed, counterfactual, replay, replay_all
 from app.actions.shelf import Shelf
 from app.cli.running import settings_or_exit
+from app.cli.tongues import lang_option
 from app.core.book import Book
 from app.core.explaining import lines
 from app.core.instants import Instant, from_datetime
@@ -30,7 +31,7 @@ from app.world import World
 @click.option("--at", "at", default="", help="As of then, e.g. 2026-11-04T12:00+03:30; UTC when no offset is given.")
 @click.option("--planned", is_flag=True, help="The future under the files of FOLDER instead of what is live.")
 @click.option("--folder", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
-@click.option("--lang", default="en", show_default=True, type=click.Choice(["en", "fa"]))
+@lang_option
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 def explain_command(address: str, subject: str, at: str, planned: bool, folder: Path, lang: str, as_json: bool) -> None:  # noqa: PLR0913 (click)
     """Why did, didn't, or when will ADDRESS get a mail: SUBJECT is a mail, a campaign, or left out.

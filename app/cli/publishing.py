@@ -42,6 +42,7 @@ from app.actions.steer import stop as stop_campaign
 from app.cli.files import print_problems
 from app.cli.plans import lines, markdown
 from app.cli.running import settings_or_exit
+from app.cli.tongues import lang_option
 from app.core.book import Resumption
 from app.core.figures import grouped, isolated
 from app.core.nurture.backfill import Anchor
@@ -55,9 +56,6 @@ _folder = click.option(
     show_default=True,
     help="Where campaigns/ and email_templates/ are.",
 )
-
-
-_lang = click.option("--lang", default="en", show_default=True, type=click.Choice(["en", "fa"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +84,7 @@ def _world() -> tuple[World, Shelf]:
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print it for a comment on a pull request.")
-@_lang
+@lang_option
 def plan(folder: Path, as_json: bool, as_markdown: bool, lang: str) -> None:
     """Say what publishing FOLDER would change, and what that does to whom. Nothing is sent, nothing is written.
 
@@ -158,7 +156,7 @@ def _print(text: str) -> None:
 @click.option("-m", "--message", default="", help="Why, in a sentence; kept with the release.")
 @click.option("--author", default="", help="Who publishes; your login name when not given.")
 @click.option("--confirm", type=int, help="The number of mails, where the plan is over the guard.")
-@_lang
+@lang_option
 def apply(digest: str, folder: Path, message: str, author: str, confirm: int | None, lang: str) -> None:  # noqa: PLR0913 (click)
     """Publish what was planned under DIGEST, and nothing else. Nobody enters a campaign by it.
 
@@ -182,7 +180,7 @@ def apply(digest: str, folder: Path, message: str, author: str, confirm: int | N
 @click.option("-m", "--message", default="", help="Why, in a sentence.")
 @click.option("--author", default="", help="Who; your login name when not given.")
 @click.option("--confirm", type=int, help="The number of mails, where the plan is over the guard.")
-@_lang
+@lang_option
 def rollback(release: int | None, folder: Path, message: str, author: str, confirm: int | None, lang: str) -> None:  # noqa: PLR0913 (click)
     """Make an earlier release live again, the one before the live one when RELEASE is not given.
 

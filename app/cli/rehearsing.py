@@ -24,10 +24,13 @@ from app.actions.rehearse import Failure, Rehearsal, rehearse
 from app.actions.rehearse.covering import Covered, coverage, whole
 from app.actions.rehearse.snapshots import Changed, compare, snapshots
 from app.actions.rehearse.telling import Account, Happened, account
+from app.cli import rehearsing_persian
 from app.cli.files import print_problems
+from app.cli.tongues import lang_option
 from app.core.campaign import Campaign
 from app.core.explaining.english import at_line
 from app.core.scenario import Scenario
+from app.core.text import Text as InLanguages
 from app.core.windows import local
 from app.main import today
 
@@ -55,6 +58,7 @@ class Told:
     help="Compare mails with those kept here.",
 )
 @click.option("--update", is_flag=True, help="With --snapshots: keep the mails as they are now.")
+@lang_option
 def test(  # noqa: PLR0913 (one option, one argument)
     folder: Path,
     only: str,
@@ -63,6 +67,7 @@ def test(  # noqa: PLR0913 (one option, one argument)
     as_json: bool,
     kept_in: Path | None,
     update: bool,
+    lang: str,
 ) -> None:
     """Run the scenarios below FOLDER on a virtual clock, with the real engine, store and mails.
 
@@ -76,7 +81,7 @@ def test(  # noqa: PLR0913 (one option, one argument)
     campaigns = inspection.workspace.campaigns
     wanted = [s for s in inspection.workspace.scenarios if only in s.key or only in s.title]
     began = time.perf_counter()
-    told = _run(inspection, wanted, folder, is_quiet=as_json)
+    told = _run(inspection, wanted, folder, _Printer(lang, is_quiet=as_json))
     covered = coverage(campaigns.values(), [each.rehearsal for each in told])
     failed = sum(not each.rehearsal.has_passed for each in told)
     if junit:
@@ -84,49 +89,84 @@ def test(  # noqa: PLR0913 (one option, one argument)
     if as_json:
         click.echo(json.dumps(plain(told, covered), ensure_ascii=False, indent=1))
     else:
-        _print_sum(Console(highlight=False, soft_wrap=True), told, covered, time.perf_counter() - began)
-    changed = _snapshots(kept_in, told, update=update) if kept_in else 0
-    too_little = cover is not None and whole(covered) * 100 < cover
-    if too_little:
-        click.echo(f"walked {whole(covered):.1%}, wanted {cover:.0f}%", err=True)
-    sys.exit(1 if failed or too_little or changed else 0)
+        click.echo(sum_line(told, covered, time.perf_counter() - began, lang))
+    changed = _snapshots(kept_in, told, lang, update=update) if kept_in else 0
+    is_too_little = cover is not None and whole(covered) * 100 < cover
+    if cover is not None and is_too_little:
+        click.echo(too_little_line(whole(covered), cover, lang), err=True)
+    sys.exit(1 if failed or is_too_little or changed else 0)
 
 
-def _run(inspection: Inspection, scenarios: Sequence[Scenario], folder: Path, *, is_quiet: bool) -> list[Told]:
-    console = Console(highlight=False, soft_wrap=True, quiet=is_quiet)
+def too_little_line(walked: float, wanted: float, lang: str) -> str:
+    if lang == "fa":
+        return rehearsing_persian.too_little_line(walked, wanted)
+    return f"walked {walked:.1%}, wanted {wanted:.0f}%"
+
+
+def _run(inspection: Inspection, scenarios: Sequence[Scenario], folder: Path, printer: _Printer) -> list[Told]:
     campaigns = inspection.workspace.campaigns if inspection.workspace else {}
     done = []
     for scenario in scenarios:
         began = time.perf_counter()
         rehearsal = rehearse(inspection, scenario, lambda name: inspect_folder(folder / name, today()))
         done.append(Told(rehearsal, time.perf_counter() - began))
-        if rehearsal.failure:
-            _print_failure(console, rehearsal, rehearsal.failure, campaigns)
-        else:
-            console.print(Text.assemble(("✓ ", "green"), scenario.title, (f"  {scenario.key}", "dim")))
+        printer.tell(rehearsal, campaigns)
     return done
+
+
+class _Printer:
+    """Prints how each scenario went as soon as it is known."""
+
+    def __init__(self, lang: str, *, is_quiet: bool) -> None:
+        self._lang = lang
+        self._console = Console(highlight=False, soft_wrap=True, quiet=is_quiet)
+
+    def tell(self, rehearsal: Rehearsal, campaigns: Mapping[str, Campaign]) -> None:
+        if rehearsal.failure is None:
+            self._console.print(self._passed(rehearsal))
+            return
+        lines = failure_lines(rehearsal, rehearsal.failure, account(rehearsal, campaigns), self._lang)
+        for number, line in enumerate(lines):
+            is_turn = line.lstrip()[:1] in _TURNS
+            self._console.print(Text(line, style="red" if not number else "bold" if is_turn else ""))
+
+    def _passed(self, rehearsal: Rehearsal) -> Text:
+        if self._lang == "fa":
+            return Text(rehearsing_persian.passed_line(rehearsal), style="green")
+        scenario = rehearsal.scenario
+        return Text.assemble(("✓ ", "green"), scenario.title, (f"  {scenario.key}", "dim"))
 
 
 # ── Snapshots ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _snapshots(folder: Path, told: Sequence[Told], *, update: bool) -> int:
+def _snapshots(folder: Path, told: Sequence[Told], lang: str, *, update: bool) -> int:
     """Compare the mails that came with those kept, or keep them. Returns how many differ and were not kept."""
     now = snapshots(each.rehearsal for each in told)
     kept = {name: path.read_text("utf-8") for name in now if (path := folder / name).is_file()}
     changed = list(compare(kept, now))
     for each in changed:
-        click.echo("\n".join(snapshot_lines(each)), err=True)
+        click.echo("\n".join(snapshot_lines(each, lang)), err=True)
         if update:
             (folder / each.name).parent.mkdir(parents=True, exist_ok=True)
             (folder / each.name).write_text(now[each.name], "utf-8")
-    hint = "" if update or not changed else f" · look at them, then: parvar test --snapshots {folder} --update"
-    click.echo(f"snapshots {len(now)} · {'kept' if update else 'changed'} {len(changed)}{hint}", err=True)
+    keep = "" if update else f"parvar test --snapshots {folder} --update"
+    click.echo(snapshots_line(len(now), len(changed), keep, lang), err=True)
     return 0 if update else len(changed)
 
 
-def snapshot_lines(changed: Changed) -> list[str]:
+def snapshots_line(known: int, changed: int, keep: str, lang: str) -> str:
+    """The sum of snapshots. `keep` is the command that keeps them as they are now, "" when that was done."""
+    if lang == "fa":
+        return rehearsing_persian.snapshots_line(known, changed, keep)
+    hint = f" · look at them, then: {keep}" if keep and changed else ""
+    return f"snapshots {known} · {'changed' if keep else 'kept'} {changed}{hint}"
+
+
+def snapshot_lines(changed: Changed, lang: str = "en") -> list[str]:
     """A difference as a person reads it."""
+    if lang == "fa":
+        return rehearsing_persian.snapshot_lines(changed)
     if changed.is_new:
         return [f"+ {changed.name}   not kept before"]
     return [f"~ {changed.name}", *(f"    {line}" for line in changed.lines[2:])]
@@ -135,22 +175,27 @@ def snapshot_lines(changed: Changed) -> list[str]:
 # ── A failure ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _print_failure(console: Console, rehearsal: Rehearsal, failure: Failure, campaigns: Mapping[str, Campaign]) -> None:
-    for number, line in enumerate(failure_lines(rehearsal, failure, account(rehearsal, campaigns))):
-        console.print(Text(line, style="red" if not number else "bold" if "▸" in line else ""))
+_TURNS = ("▸", "◂")
+"""What marks the decision a story turned on, as the language runs."""
 
 
-def failure_lines(rehearsal: Rehearsal, failure: Failure, told: Account) -> list[str]:
+def failure_lines(rehearsal: Rehearsal, failure: Failure, told: Account, lang: str = "en") -> list[str]:
     """Where it failed, what was wanted and got, the time line with its turn, why, and what to change."""
+    if lang == "fa":
+        return rehearsing_persian.failure_lines(rehearsal, failure, told)
     lines = [_placed(f"✗ {rehearsal.scenario.title}", str(failure.place))]
-    lines.append(f"    wanted   {failure.wanted} · got {failure.got}")
+    lines.append(f"    wanted   {_en(failure.wanted)} · got {_en(failure.got)}")
     day = ""
     for happened in told.lines:
         lines.append(_line(rehearsal, happened, day))
         day = _day(rehearsal, happened)
-    hints = [f"why  {told.why}"] if told.why else []
-    hints += [f"fix  {told.fix}"] if told.fix else []
+    hints = [f"why  {_en(told.why)}"] if told.why else []
+    hints += [f"fix  {_en(told.fix)}"] if told.fix else []
     return [*lines, f"    {'     '.join(hints)}"] if hints else lines
+
+
+def _en(text: InLanguages) -> str:
+    return text.in_locale("en")
 
 
 def _day(rehearsal: Rehearsal, happened: Happened) -> str:
@@ -163,7 +208,8 @@ def _line(rehearsal: Rehearsal, happened: Happened, day: str) -> str:
     date = f"{today_is if today_is != day else '':<11}"
     mark = "  ▸ " if happened.is_turn else "    "
     when = f"{mark}{date}{local(happened.at, rehearsal.zone):%H:%M}"
-    return _placed(f"{when}   {happened.what}{f'   {happened.more}' if happened.more else ''}", at_line(happened.place))
+    more = f"   {_en(happened.more)}" if happened.more else ""
+    return _placed(f"{when}   {_en(happened.what)}{more}", at_line(happened.place))
 
 
 def _placed(text: str, place: str) -> str:
@@ -173,9 +219,11 @@ def _placed(text: str, place: str) -> str:
 # ── The sum ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _print_sum(console: Console, told: Sequence[Told], covered: Sequence[Covered], seconds: float) -> None:
+def sum_line(told: Sequence[Told], covered: Sequence[Covered], seconds: float, lang: str = "en") -> str:
     failed = sum(not each.rehearsal.has_passed for each in told)
-    console.print(f"{len(told) - failed} passed, {failed} failed · {cover_words(covered)} · {seconds:.1f} s")
+    if lang == "fa":
+        return rehearsing_persian.sum_line(len(told) - failed, failed, covered, seconds)
+    return f"{len(told) - failed} passed, {failed} failed · {cover_words(covered)} · {seconds:.1f} s"
 
 
 def cover_words(covered: Sequence[Covered]) -> str:
@@ -188,7 +236,7 @@ def cover_words(covered: Sequence[Covered]) -> str:
 
 
 def plain(told: Sequence[Told], covered: Sequence[Covered]) -> dict[str, object]:
-    """The results as JSON knows them."""
+    """The results as JSON knows them, the same whatever language the answer is in."""
     return {
         "scenarios": [
             {
@@ -196,8 +244,8 @@ def plain(told: Sequence[Told], covered: Sequence[Covered]) -> dict[str, object]
                 "title": each.rehearsal.scenario.title,
                 "passed": each.rehearsal.has_passed,
                 "seconds": round(each.seconds, 3),
-                "wanted": each.rehearsal.failure.wanted if each.rehearsal.failure else None,
-                "got": each.rehearsal.failure.got if each.rehearsal.failure else None,
+                "wanted": _en(each.rehearsal.failure.wanted) if each.rehearsal.failure else None,
+                "got": _en(each.rehearsal.failure.got) if each.rehearsal.failure else None,
                 "place": str(each.rehearsal.failure.place) if each.rehearsal.failure else None,
             }
             for each in told
@@ -230,7 +278,8 @@ def junit_xml(told: Sequence[Told], campaigns: Mapping[str, Campaign]) -> bytes:
         failure = each.rehearsal.failure
         if failure:
             text = "\n".join(failure_lines(each.rehearsal, failure, account(each.rehearsal, campaigns)))
-            ElementTree.SubElement(case, "failure", message=f"wanted {failure.wanted}, got {failure.got}").text = text
+            message = f"wanted {_en(failure.wanted)}, got {_en(failure.got)}"
+            ElementTree.SubElement(case, "failure", message=message).text = text
     for suite in suites.values():
         suite.set("tests", str(len(suite)))
         suite.set("failures", str(len(suite.findall("testcase/failure"))))

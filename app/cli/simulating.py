@@ -22,7 +22,10 @@ from app.actions.inspect import Inspection, inspect_folder
 from app.actions.simulate import Simulated, Wanted, forecast
 from app.actions.simulate import simulate as run
 from app.actions.simulate.report import html
+from app.cli import simulating_persian
 from app.cli.files import print_problems
+from app.cli.tongues import lang_option
+from app.core.figures import figures, isolated
 from app.core.instants import DAY, HOUR, to_datetime
 from app.core.simulating import BEHAVIOURS, Behaviour, BehaviourFault, behaviours_of
 from app.core.site import Site
@@ -40,6 +43,7 @@ from app.main import today
 @click.option("--from-database", is_flag=True, help="The real list from today on, nobody mailed; --days 30 is usual.")
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write an HTML report with charts.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@lang_option
 def simulate(  # noqa: PLR0913 (one option, one argument)
     folder: Path,
     days: int,
@@ -51,6 +55,7 @@ def simulate(  # noqa: PLR0913 (one option, one argument)
     from_database: bool,
     report: Path | None,
     as_json: bool,
+    lang: str,
 ) -> None:
     """Let a made-up audience live with the campaigns below FOLDER, under the real engine. Nobody is mailed.
 
@@ -64,13 +69,28 @@ def simulate(  # noqa: PLR0913 (one option, one argument)
     wanted = Wanted(days, audience, seed, sorts, processes=processes or os.cpu_count() or 1, stock=_codes(codes))
     began = time.perf_counter()
     done = _run(inspection, wanted, from_database=from_database, is_quiet=as_json)
+    if done is None:
+        raise click.ClickException(_NOTHING[lang])
     if report:
-        report.write_text(html(done), "utf-8")
+        report.write_text(html(done, lang), "utf-8")
     if as_json:
         click.echo(json.dumps(plain(done), ensure_ascii=False, indent=1))
         return
-    click.echo("\n".join(lines(done, inspection.workspace.site)))
-    click.echo(f"{time.perf_counter() - began:.1f} s{f' · {report}' if report else ''}")
+    click.echo("\n".join(lines(done, inspection.workspace.site, lang)))
+    click.echo(_took(time.perf_counter() - began, report, lang))
+
+
+def _took(seconds: float, report: Path | None, lang: str) -> str:
+    if lang == "fa":
+        where = f" · {isolated(report)}" if report else ""
+        return f"زمان: {figures(f'{seconds:.1f}').replace('.', '٫')} ثانیه{where}"
+    return f"{seconds:.1f} s{f' · {report}' if report else ''}"
+
+
+_NOTHING = {
+    "en": "nothing is published yet, so there is no list to look ahead for",
+    "fa": "هنوز چیزی منتشر نشده است، پس فهرستی نیست که آینده‌اش دیده شود",
+}
 
 
 def _codes(given: tuple[str, ...]) -> dict[str, int]:
@@ -92,7 +112,7 @@ def _behaviours(path: Path | None) -> dict[str, Behaviour]:
         raise click.ClickException(f"{path}: {error}") from error
 
 
-def _run(inspection: Inspection, wanted: Wanted, *, from_database: bool, is_quiet: bool) -> Simulated:
+def _run(inspection: Inspection, wanted: Wanted, *, from_database: bool, is_quiet: bool) -> Simulated | None:
     columns = (TextColumn("living"), MofNCompleteColumn(), TextColumn("lives"), BarColumn(), TimeRemainingColumn())
     hidden = is_quiet or not sys.stderr.isatty()
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=hidden) as bar:
@@ -108,17 +128,18 @@ def _run(inspection: Inspection, wanted: Wanted, *, from_database: bool, is_quie
         from app.main import build_world
 
         world = build_world(settings_or_exit())
-        done = forecast(world, Shelf(world.secret), inspection, wanted, show)
-    if done is None:
-        raise click.ClickException("nothing is published yet, so there is no list to look ahead for")
-    return done
+        return forecast(world, Shelf(world.secret), inspection, wanted, show)
 
 
 # ── Words ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def lines(done: Simulated, site: Site | None = None) -> Iterator[str]:
+def lines(done: Simulated, site: Site | None = None, lang: str = "en") -> Iterator[str]:
     """The summary for a terminal."""
+    return simulating_persian.lines(done, site) if lang == "fa" else _english(done, site)
+
+
+def _english(done: Simulated, site: Site | None) -> Iterator[str]:
     summary, wanted = done.summary, done.wanted
     mails = summary.mails
     busiest = max(summary.days.values(), default=0)
@@ -130,7 +151,7 @@ def lines(done: Simulated, site: Site | None = None) -> Iterator[str]:
     yield f"limits    {summary.delayed:,} mails delayed, by {hours:.0f} h on average · {given_up:,} given up"
     for rule, times in summary.capped.most_common(3):
         yield f"          {times:,} by {rule}"
-    half = _median(summary.worst_weeks)
+    half = summary.half_of_worst_weeks
     yield f"inboxes   worst week {summary.worst[0]} mails · half of all people at most {half} in any week"
     yield f"          longest silence {summary.silent[0]} days · {summary.exhausted:,} people exhausted"
     yield from _funnel(done)
@@ -170,15 +191,6 @@ def _offers(done: Simulated) -> Iterator[str]:
 def _day(day: int) -> str:
     """A day counted from 1970, as people write it."""
     return f"{to_datetime(day * DAY):%-d %b %Y}"
-
-
-def _median(counted: dict[int, int]) -> int:
-    seen, half = 0, sum(counted.values()) / 2
-    for value, people in sorted(counted.items()):
-        seen += people
-        if seen >= half:
-            return value
-    return 0
 
 
 def _funnel(done: Simulated) -> Iterator[str]:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from click.testing import CliRunner
 
 from app.actions.inspect import Inspection, inspect
 from app.actions.rehearse import Rehearsal, rehearse
 from app.actions.rehearse.covering import coverage, whole
 from app.actions.rehearse.snapshots import compare, snapshots
 from app.actions.rehearse.telling import account
-from app.cli.rehearsing import Told, cover_words, failure_lines, junit_xml, plain, snapshot_lines
+from app.cli import rehearsing
+from app.cli.rehearsing import Told, cover_words, failure_lines, junit_xml, plain, snapshot_lines, sum_line
 from tests.actions.small_site import WELCOME, sources_of
 
 STORY = """
@@ -57,9 +62,9 @@ def test_the_turn_is_marked_with_its_reason_its_line_and_a_fix() -> None:
     assert inspection.workspace is not None
     told = account(rehearsal, inspection.workspace.campaigns)
     (turn,) = [line for line in told.lines if line.is_turn]
-    assert "left: goal" in turn.what
+    assert "left: goal" in turn.what.in_locale("en")
     assert turn.place.line == WELCOME.splitlines().index('goal: "bought()"') + 1
-    assert "goal" in told.why
+    assert "goal" in told.why.in_locale("en")
     lines = failure_lines(rehearsal, rehearsal.failure, told)
     assert lines[0].startswith("✗ she buys")
     assert "welcome.test.yaml:" in lines[0]
@@ -123,7 +128,7 @@ def test_a_year_of_story_time_is_no_matter(days: int) -> None:
 def failed(inspection: Inspection) -> str:
     (rehearsal,) = tell(inspection)
     assert rehearsal.failure is not None
-    return rehearsal.failure.got
+    return rehearsal.failure.got.in_locale("en")
 
 
 def test_a_code_is_shown_by_somebody_who_holds_one() -> None:
@@ -149,6 +154,77 @@ def test_a_friend_comes_in_by_the_box_and_counts_a_day_later() -> None:
     assert rehearsal.has_passed, rehearsal.failure
     alone = failed(files(story("nobody to complain", "complain: {friend: true}")))
     assert alone == "she has brought no friend"
+
+
+# ── In Persian ──
+
+MISSES = (
+    "expect: {mail: b, by: 1h}",
+    "expect: {mail: b, at: 2026-11-01 12:00}",
+    'expect: {mail: a, by: 1m, subject: "Another one"}',
+    "expect: {stage: customer}",
+    "expect: {score: {least: 90}}",
+    "expect: {tag: keen}",
+    "expect: {run: {campaign: welcome, left: goal}}",
+    "expect: {notified: sara@example.com}",
+    "expect: {held: {mail: b}}",
+    "click: {mail: d}",
+    "refund",
+)
+
+
+def in_persian(line: str) -> str:
+    """A line that begins in Persian and holds nothing foreign but what is set apart."""
+    assert re.match(r" *(◂ )?[\u0600-\u06ff]", line), line
+    assert not re.search("[A-Za-z0-9]", re.sub("\u2068[^\u2069]*\u2069", "", line)), line
+    return line
+
+
+@pytest.mark.parametrize("miss", MISSES)
+def test_what_failed_is_told_in_persian_too(miss: str) -> None:
+    inspection = files(story("a miss", miss))
+    (rehearsal,) = tell(inspection)
+    assert rehearsal.failure is not None
+    assert inspection.workspace is not None
+    told = account(rehearsal, inspection.workspace.campaigns)
+    lines = [in_persian(line) for line in failure_lines(rehearsal, rehearsal.failure, told, "fa")]
+    assert lines[0].startswith("رد: \u2068a miss\u2069، در \u2068campaigns/welcome.test.yaml:")
+    assert not re.search("[\u0600-\u06ff]", "".join(failure_lines(rehearsal, rehearsal.failure, told)))
+
+
+def test_the_turn_its_reason_and_the_sum_are_told_in_persian_too() -> None:
+    inspection = files(BUYS)
+    (rehearsal,) = tell(inspection)
+    assert rehearsal.failure is not None
+    assert inspection.workspace is not None
+    campaigns = inspection.workspace.campaigns
+    *_, turn, why, fix = failure_lines(rehearsal, rehearsal.failure, account(rehearsal, campaigns), "fa")
+    assert turn.startswith(
+        "  ◂ یکشنبه ۱۰ آبان ساعت ۱۱:۰۰: دور \u2068welcome\u2069 پایان یافت: رسیدن به هدف «خرید کرده است»"
+    )
+    assert why == "    چرا: به هدف رسید و دور پایان یافت"
+    assert fix == "    چاره: پیش از هدف انتظارش را داشته باشید، یا خط ۶ را عوض کنید"
+    summed = sum_line([Told(rehearsal, 0.25)], coverage(campaigns.values(), [rehearsal]), 1.25, "fa")
+    assert in_persian(summed).startswith("جمع: ۰ قبول، ۱ رد · گام‌ها ۱ از ۶ · شاخه‌ها ۰ از ۲؛ هرگز پیموده نشد: ")
+    assert summed.endswith("۱٫۲ ثانیه")
+
+
+def test_the_command_answers_in_persian_and_programs_read_the_same(tmp_path: Path) -> None:
+    for path, text in (sources_of({"welcome": WELCOME}) | {"campaigns/welcome.test.yaml": BUYS}).items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text, "utf-8")
+    run = CliRunner().invoke
+    said = run(rehearsing.test, [str(tmp_path), "--lang", "fa", "--cover", "90", "--snapshots", str(tmp_path / "kept")])
+    assert said.exit_code == 1, said.output
+    for line in filter(str.strip, said.output.splitlines()):
+        in_persian(line)
+    assert "پیموده شد: " in said.output
+    assert "نمونه‌ها: " in said.output
+    plain_of = [
+        json.loads(run(rehearsing.test, [str(tmp_path), "--json", "--lang", lang]).output) for lang in ("en", "fa")
+    ]
+    wanted = [each["scenarios"][0]["wanted"] for each in plain_of]
+    assert wanted == ["mail b within 5d"] * 2
 
 
 # ── Snapshots ──

@@ -11,6 +11,7 @@ from app.core.campaign import AddScore, ForDate, ForDays, ForSpan, Wait
 from app.core.difference import Change, Mails, Sign, compare
 from app.core.instants import DAY, HOUR
 from app.core.saying import entry_text, step_text
+from app.core.saying.pauses import because_said
 from app.core.saying.settings import joined, name_text
 from app.core.text import Place, Text
 from app.core.windows import Clock
@@ -135,3 +136,19 @@ def test_who_never_entered_is_told_what_enters_in_the_words_of_the_file() -> Non
     said = joined(map(entry_text, campaign.entries))
     assert said.in_locale("en") == "when stage == 'prospect' and kind == 'ready', again after 90d"
     in_persian(said.in_locale("fa"))
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        ("limit 1 per day; quiet_hours 21:00-08:00", "سقف ۱ در روز و ساعت‌های آرام ۲۱:۰۰ تا ۰۸:۰۰"),
+        ("limit 4 per 7d", "سقف ۴ در ۷ روز"),
+        ("limit 2 per 24h", "سقف ۲ در ۲۴ ساعت"),
+        ("quiet_weekend friday", "آخر هفته (جمعه)"),
+        ("quiet_day Nowruz", "روز آرام \u2068Nowruz\u2069"),
+        ("something new", "\u2068something new\u2069"),
+        ("", ""),
+    ],
+)
+def test_what_held_a_mail_back_is_said_in_persian(kept: str, said: str) -> None:
+    assert because_said(kept) == said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,9 +15,10 @@ import pytest
 from app.actions.rehearse.stage import Stage
 from app.actions.shelf import Shelf
 from app.actions.simulate import SECRET, Wanted, forecast, simulate, town_of
-from app.actions.simulate.report import html
+from app.actions.simulate.report import bars, html
 from app.cli.simulating import lines, plain
 from app.core.facts import FactKind
+from app.core.figures import grouped
 from app.core.instants import DAY
 from app.core.person import MailClass
 from app.core.simulating import BEHAVIOURS, Behaviour, BehaviourFault, Deed, Dice, Life, behaviours_of
@@ -170,6 +172,30 @@ def test_summary_report_and_json_say_the_same_number(files) -> None:  # type: ig
     per_day = plain(done)["mails_per_day"]
     assert isinstance(per_day, list)
     assert sum(per_day) == done.summary.mails
+
+
+def test_summary_and_report_are_told_in_persian_too(files) -> None:  # type: ignore[no-untyped-def]
+    done = simulate(files, wanted(60))
+    said = list(lines(done, files.workspace.site, "fa"))
+    assert len(said) > 10
+    for line in said:
+        assert re.match(" *[\u0600-\u06ff]", line), line
+        assert not re.search("[A-Za-z0-9]", re.sub("\u2068[^\u2069]*\u2069", "", line)), line
+    assert said[0] == "شبیه‌سازی: ۶۰ نفر · ۴۰ روز · بذر ۷ · ایمیلی برای کسی نرفت"
+    assert any(line.startswith("    به سبب سقف ۱ در روز: ") for line in said)
+    page = html(done, "fa")
+    assert '<html lang="fa" dir="rtl">' in page
+    assert f">{grouped(done.summary.mails)}<" in page
+    words = re.sub(r"(?s)<style>.*?</style>|<[^>]+>", " ", page)
+    known = {*done.stages, *done.campaigns}
+    assert not [word for word in re.findall(r"[A-Za-z][\w/-]*|[0-9]+", words) if word not in known]
+
+
+def test_a_persian_chart_begins_at_the_right() -> None:
+    first, last = re.findall(r'<rect class="bar" x="([\d.]+)"', bars([1, 0, 0, 2], "روز", "fa"))
+    assert float(first) > 500 > 1 > float(last)
+    first, last = re.findall(r'<rect class="bar" x="([\d.]+)"', bars([1, 0, 0, 2], "day"))
+    assert float(last) > 500 > 1 > float(first)
 
 
 def test_the_real_list_is_looked_ahead_for_and_nobody_is_mailed(files) -> None:  # type: ignore[no-untyped-def]

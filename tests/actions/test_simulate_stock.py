@@ -13,6 +13,7 @@ from app.actions.shelf import Shelf
 from app.actions.simulate import SECRET, forecast, simulate, town_of
 from app.actions.simulate.stopping import stops_of
 from app.cli.simulating import lines, plain
+from app.core.figures import grouped
 from app.core.instants import DAY
 from app.core.offering import Zones
 from app.core.offers import CodePool, FreeShipping, Offer, PersonalEnd, SharedCode, WhenEmpty
@@ -74,6 +75,8 @@ def test_a_pool_reaches_as_far_as_its_codes_whatever_the_number_of_processes(fil
     said = "\n".join(lines(one))
     assert "codes spring" in said
     assert f"{free} wanted of 10   gone on" in said
+    in_persian = "\n".join(lines(one, lang="fa"))
+    assert f"کدهای \u2068spring\u2069: {grouped(free)} خواهان از ۱۰، " in in_persian
 
 
 def test_lives_with_an_offer_leave_the_same_trace_in_the_store_and_the_first_to_come_are_served(

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from app.actions.inspect import Inspection
 from app.actions.rehearse.cast import Actor
 from app.actions.rehearse.deeds import perform
+from app.actions.rehearse.impossible import deed_named, words_of
 from app.actions.rehearse.judging import Judge, Miss
-from app.actions.rehearse.stage import Stage
+from app.actions.rehearse.stage import Received, Stage
+from app.core.figures import isolated
 from app.core.instants import Instant
 from app.core.scenario import Expect, Pass, Scenario
-from app.core.text import Place
+from app.core.text import Place, Text
 from app.core.windows import Zone
 from app.store import stories
 from app.store.stories import Told
@@ -27,8 +29,8 @@ class Failure:
     """Where a story went another way than it was told."""
 
     place: Place
-    wanted: str
-    got: str
+    wanted: Text
+    got: Text
     at: Instant
 
 
@@ -89,8 +91,14 @@ def _tell(stage: Stage, actor: Actor) -> Failure | None:
             return Failure(line.place, miss.wanted, miss.got, stage.clock)
         unwanted = next((m for m in stage.inbox if m.mail in stage.scenario.never), None)
         if unwanted:
-            return Failure(line.place, f"never {unwanted.mail}", f"one {judge.shown(unwanted.at)}", unwanted.at)
+            return _unwanted(judge, line.place, unwanted)
     return None
+
+
+def _unwanted(judge: Judge, place: Place, mail: Received) -> Failure:
+    wanted = Text.said(f"never {mail.mail}", f"هرگز نیامدن {isolated(mail.mail)}")
+    at = judge.shown(mail.at)
+    return Failure(place, wanted, Text.said(f"one {at.in_locale('en')}", f"آمدن یکی، {at.in_locale('fa')}"), mail.at)
 
 
 def _line(actor: Actor, judge: Judge, line: object) -> Miss | None:
@@ -101,5 +109,5 @@ def _line(actor: Actor, judge: Judge, line: object) -> Miss | None:
             judge.note_deed()
         perform(actor, line)  # type: ignore[arg-type]
     except LookupError as error:
-        return Miss(type(line).__name__.lower(), str(error))
+        return Miss(deed_named(line), words_of(error))
     return None

@@ -15,8 +15,10 @@ from sqlalchemy.orm import Session
 from app.actions.confirm import Standing, confirm
 from app.actions.inspect import Inspection
 from app.actions.rehearse.guests import Guest, address_of, come_in, friend_in_place
+from app.actions.rehearse.impossible import Impossible
 from app.actions.rehearse.stage import Received, Stage
 from app.core.facts import Fact, FactKind, Fields
+from app.core.figures import isolated
 from app.core.scenario import Person
 from app.core.subscriber import Subscriber
 from app.links import Pass
@@ -64,12 +66,12 @@ class Actor:
         self.stage.work()
 
     def confirm(self) -> None:
-        """Press the button behind the link of the latest mail that has one. Raises LookupError when none came."""
+        """Press the button behind the link of the latest mail that has one. Raises Impossible when none came."""
         self.stage.work()
         given = self._link_to_confirm()
         seen = confirm(self.stage.world, self.stage.shelved(), given)
         if seen.standing is Standing.GONE:
-            raise LookupError("the link in the mail is good no more")
+            raise Impossible("the link in the mail is good no more", "پیوند ایمیل دیگر کار نمی‌کند")
         self.stage.work()
 
     def _link_to_confirm(self) -> Pass:
@@ -79,7 +81,10 @@ class Actor:
                 found = links.read_confirm(token, self.stage.clock)
                 if isinstance(found, Pass):
                     return found
-        raise LookupError("no mail with a link to confirm has arrived, or its link has run out")
+        raise Impossible(
+            "no mail with a link to confirm has arrived, or its link has run out",
+            "ایمیلی با پیوند تأیید نیامده، یا مهلت پیوندش گذشته است",
+        )
 
     def _find(self, public_id: bytes) -> None:
         """Her row. Whoever may not sign up is answered like everybody and has none."""
@@ -117,13 +122,13 @@ class Actor:
     def refer(self, key: str) -> None:
         """A friend signs up by her link and confirms; whether she counts is seen a day later."""
         if not self.public_id:
-            raise LookupError("who is nobody's subscriber has no link for friends")
+            raise Impossible("who is nobody's subscriber has no link for friends", "کسی که مشترک نیست پیوند دعوت ندارد")
         workspace = self.stage.shelved().workspace
         number = len(self.friends) + 1
         person = workspace.people[key] if key else Person("", f"friend-{number}@friends{number}.example")
         box = workspace.boxes.get(self.box) or next(iter(workspace.boxes.values()), None)
         if box is None:
-            raise LookupError("there is no box a friend could come by")
+            raise Impossible("there is no box a friend could come by", "جعبه‌ای نیست که دوستی با آن بیاید")
         guest = Guest(person, box, dict(person.attributes), self.public_id, is_watched=False)
         ticket = come_in(self.stage, guest)
         self.friends.append(guest)
@@ -147,9 +152,9 @@ class Actor:
         return mail.id if mail else None
 
     def about(self, mail: str, kind: FactKind) -> Fact:
-        """A fact about a mail she got. Raises LookupError when she did not."""
+        """A fact about a mail she got. Raises Impossible when she did not."""
         if self.last(mail) is None:
-            raise LookupError(f"{mail} has not arrived")
+            raise Impossible(f"{mail} has not arrived", f"ایمیل {isolated(mail)} نیامده است")
         return Fact(self.stage.new_id(), kind, self.stage.clock, name=mail)
 
     def last(self, mail: str) -> Received | None:
@@ -176,11 +181,11 @@ class Actor:
         return f"story-{len(self.orders) + 1}"
 
     def held_code(self, offer: str) -> str:
-        """Her code of an offer. Raises LookupError when she was given none."""
+        """Her code of an offer. Raises Impossible when she was given none."""
         with self.stage.world.transaction("read") as session:
             grant = offers.grants(session, [(self.subscriber_id, offer)]).get((self.subscriber_id, offer))
         if grant is None or not grant.code:
-            raise LookupError(f"she holds no code of {offer}")
+            raise Impossible(f"she holds no code of {offer}", f"کدی از {isolated(offer)} ندارد")
         return grant.code
 
     def verdict(self) -> str:

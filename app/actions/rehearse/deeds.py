@@ -12,12 +12,14 @@ from typing import TypeAlias, assert_never
 from app.actions import leaving, surveys
 from app.actions.bounces import take_in
 from app.actions.rehearse.cast import Actor
+from app.actions.rehearse.impossible import Impossible
 from app.actions.stock import note_product, set_sold_elsewhere
 from app.actions.surveys import asking_mails
 from app.actions.track.orders import Status, take_orders
 from app.core import scenario as verbs
 from app.core.calendar import parse_date
 from app.core.facts import Fact, FactKind, Fields
+from app.core.figures import isolated
 from app.core.instants import MINUTE, SECOND, Instant
 from app.core.windows import at_local
 from app.links import MailRef
@@ -29,7 +31,7 @@ REACTS_AFTER = MINUTE
 
 
 def perform(actor: Actor, line: verbs.Line) -> None:
-    """Do one line of the story. Raises LookupError when it cannot be done, such as a click on a mail not received."""
+    """Do one line of the story. Raises Impossible when it cannot be done, such as a click on a mail not received."""
     match line:
         case verbs.Pass():
             actor.stage.run_to(_until(actor, line.time))
@@ -146,7 +148,9 @@ def _trade(actor: Actor, line: verbs.Buy | verbs.Refund) -> None:
         return
     order_id = line.order_id or next(reversed(actor.orders), "")
     if order_id not in actor.orders:
-        raise LookupError(f"there is no order {order_id}".rstrip())
+        raise Impossible(
+            f"there is no order {order_id}".rstrip(), f"سفارش {isolated(order_id)} نیست" if order_id else "سفارشی نیست"
+        )
     total, before = actor.orders[order_id]
     refunded = total if line.amount is None else before + line.amount
     _tell_order(actor, order_id, total, {"refunded": refunded})
@@ -157,7 +161,7 @@ def _tell_order(actor: Actor, order_id: str, total: int, more: Mapping[str, obje
     row = {"order_id": order_id, "subscriber": actor.public_id.hex(), "total": total, **more}
     (told,) = take_orders(actor.stage.world, actor.stage.shelved(), [row])
     if told.status is Status.REJECTED:
-        raise LookupError(told.error)
+        raise Impossible(told.error, isolated(told.error))
     actor.stage.work()
 
 
@@ -166,13 +170,21 @@ def _answer(actor: Actor, line: verbs.Answer) -> None:
     world, shelved = actor.stage.world, actor.stage.shelved()
     asking = [mail for mail in map(actor.last, asking_mails(shelved, line.survey)) if mail is not None]
     if not asking:
-        raise LookupError(f"no mail that asks {line.survey} has arrived")
+        raise Impossible(
+            f"no mail that asks {line.survey} has arrived", f"ایمیلی با پرسش {isolated(line.survey)} نیامده است"
+        )
     latest = max(asking, key=lambda mail: (mail.at, mail.id))
     seen = surveys.answer(world, shelved, MailRef(latest.id, 0), str(line.value), line.comment)
     if not seen.is_kept:
-        closed = f"{line.survey} is closed" if seen.standing is not surveys.Standing.OPEN else ""
-        raise LookupError(closed or f"{line.value} is no answer to {line.survey}")
+        raise _not_taken(line, is_open=seen.standing is surveys.Standing.OPEN)
     actor.stage.work()
+
+
+def _not_taken(line: verbs.Answer, *, is_open: bool) -> Impossible:
+    survey = isolated(line.survey)
+    if not is_open:
+        return Impossible(f"{line.survey} is closed", f"پرسش {survey} بسته است")
+    return Impossible(f"{line.value} is no answer to {line.survey}", f"پاسخ {isolated(line.value)} برای {survey} نیست")
 
 
 def _withdraw(actor: Actor, line: verbs.Unsubscribe | verbs.Complain | verbs.PauseMails | verbs.ResumeMails) -> None:
@@ -194,10 +206,10 @@ def _withdraw(actor: Actor, line: verbs.Unsubscribe | verbs.Complain | verbs.Pau
 def _complain(actor: Actor, line: verbs.Complain) -> None:
     """Her provider tells us, by the address it was sent to, or by the mail."""
     if line.is_friend and not actor.friends:
-        raise LookupError("she has brought no friend")
+        raise Impossible("she has brought no friend", "دوستی نیاورده است")
     mail = actor.last(line.mail) if line.mail and not line.is_friend else None
     if line.mail and mail is None:
-        raise LookupError(f"{line.mail} has not arrived")
+        raise Impossible(f"{line.mail} has not arrived", f"ایمیل {isolated(line.mail)} نیامده است")
     person = actor.friends[-1].person if line.is_friend else actor.person
     event_id = str(actor.stage.clock)
     complaint = InboundEvent(InboundKind.COMPLAINT, event_id, "story", recipient=person.address)

@@ -8,11 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.actions.limits import Limits, Proof
+from app.actions.rehearse.impossible import Impossible
 from app.actions.rehearse.stage import Stage
 from app.actions.signup import Accepted, Submission, Visit, answer_later
 from app.actions.signup_group import Arrival, take_all
 from app.core.boxes import Box
 from app.core.facts import Fields
+from app.core.figures import isolated
 from app.core.instants import DAY
 from app.core.scenario import Person
 from app.core.subscriber import SubscriberState
@@ -38,7 +40,7 @@ class Guest:
 
 
 def come_in(stage: Stage, guest: Guest) -> Pass:
-    """Sign up. Raises LookupError when the house takes no signup now, or what was typed is no address."""
+    """Sign up. Raises Impossible when the house takes no signup now, or what was typed is no address."""
     world, box = stage.world, guest.box
     later = {field.key for field in box.fields if field.is_after}
     now = {key: value for key, value in guest.answers.items() if key not in later}
@@ -53,7 +55,7 @@ def come_in(stage: Stage, guest: Guest) -> Pass:
     typed = Submission(box, address_of(guest.person), now, form, visit, wants_tracking=True, proof=proof)
     (outcome,) = take_all(world, _LIMITS, [Arrival(typed, stage.shelved().book.ladder.stages[0].key)])
     if not isinstance(outcome, Accepted):
-        raise LookupError("the box takes no more signups for now")
+        raise Impossible("the box takes no more signups for now", "جعبه فعلاً ثبت‌نام دیگری نمی‌پذیرد")
     if not guest.is_watched:
         _look_away(stage, outcome.ticket.person)
     answer_later(world, outcome.ticket, {key: value for key, value in guest.answers.items() if key in later})
@@ -85,8 +87,8 @@ def friend_in_place(stage: Stage, key: str) -> bytes:
 
 
 def address_of(person: Person) -> Address:
-    """Raises LookupError for what is no address."""
+    """Raises Impossible for what is no address."""
     found = read_address(person.address)
     if not isinstance(found, Address):
-        raise LookupError(f"{person.address} is no address")
+        raise Impossible(f"{person.address} is no address", f"عبارت {isolated(person.address)} نشانی نیست")
     return found

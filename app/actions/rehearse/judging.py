@@ -13,18 +13,24 @@ from app.actions.rehearse.cast import Actor
 from app.actions.rehearse.stage import Received
 from app.core.calendar import parse_date
 from app.core.engagement import score
+from app.core.explaining.dates import Dates
+from app.core.figures import figures, isolated
 from app.core.instants import MINUTE, Instant, format_span
 from app.core.person import MessageState
+from app.core.saying.persian import span_said
+from app.core.saying.settings import key_text, keys_text
 from app.core.scenario import Expect, ExpectHeld, ExpectMail, ExpectRun, Moment, Range
-from app.core.windows import at_local, local
+from app.core.text import Text
+from app.core.windows import at_local
+from app.store.queue import RunStanding
 
 
 @dataclass(frozen=True, slots=True)
 class Miss:
     """An expectation that did not hold: what was wanted, what there was instead."""
 
-    wanted: str
-    got: str
+    wanted: Text
+    got: Text
 
 
 class Judge:
@@ -82,7 +88,9 @@ class Judge:
     def _mail(self, expected: Expect, wanted: ExpectMail) -> Miss | None:
         found = self._find(expected, wanted)
         if found is None:
-            return Miss(f"mail {wanted.mail} {self._when(expected)}", self._nearest(wanted.mail))
+            when = self._when(expected)
+            asked = _said(f"mail {wanted.mail} {_en(when)}", f"ایمیل {isolated(wanted.mail)} {_fa(when)}")
+            return Miss(asked, self._nearest(wanted.mail))
         return self._wrong_mail(wanted, found)
 
     def _find(self, expected: Expect, wanted: ExpectMail) -> Received | None:
@@ -111,65 +119,84 @@ class Judge:
         message = found.message
         subject = message.subject.lstrip("\u200f\u200e")
         if wanted.subject and wanted.subject != subject:
-            return Miss(f"subject {wanted.subject!r}", f"subject {subject!r}")
+            return Miss(
+                *(_said(f"subject {each!r}", f"موضوع «{isolated(each)}»") for each in (wanted.subject, subject))
+            )
         lacking = next(
             (part for part in wanted.contains if part not in message.text and part not in message.html), None
         )
         if lacking is not None:
-            return Miss(f"{wanted.mail} contains {lacking!r}", "it does not")
+            mail = isolated(wanted.mail)
+            asked = _said(f"{wanted.mail} contains {lacking!r}", f"بودن «{isolated(lacking)}» در {mail}")
+            return Miss(asked, _said("it does not", "در آن نیست"))
         if wanted.offer and wanted.offer != found.offer:
-            return Miss(f"{wanted.mail} carries offer {wanted.offer}", f"offer {found.offer or 'none'}")
+            said = f"ایمیل {isolated(wanted.mail)} با پیشنهاد {isolated(wanted.offer)}"
+            carried = f"پیشنهاد {isolated(found.offer)}" if found.offer else "بی‌پیشنهاد"
+            got = _said(f"offer {found.offer or 'none'}", carried)
+            return Miss(_said(f"{wanted.mail} carries offer {wanted.offer}", said), got)
         return None
 
-    def _nearest(self, mail: str) -> str:
+    def _nearest(self, mail: str) -> Text:
         """What came last, and whether the mail came at another time."""
         if self._stage.faults:
-            return f"it could not be written: {self._stage.faults[-1]}"
+            fault = self._stage.faults[-1]
+            return _said(f"it could not be written: {fault}", f"نوشته نشد: {isolated(fault)}")
         inbox = [m for m in self._stage.inbox if not m.is_team]
         same = [m for m in inbox if m.mail == mail]
         if same:
-            return f"it {self.shown(same[-1].at)}"
-        return f"nothing after {inbox[-1].mail}, {self.shown(inbox[-1].at)}" if inbox else "no mail at all"
+            at = self.shown(same[-1].at)
+            return _said(f"it {_en(at)}", f"همان ایمیل، {_fa(at)}")
+        if not inbox:
+            return _said("no mail at all", "هیچ ایمیلی نیامد")
+        mail, at = inbox[-1].mail, self.shown(inbox[-1].at)
+        return _said(f"nothing after {mail}, {_en(at)}", f"پس از {isolated(mail)} ({_fa(at)}) هیچ ایمیلی")
 
     # ── The person ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _label(self, expected: Expect) -> Miss | None:
         subscriber = self._actor.subscriber()
         if expected.stage and expected.stage != subscriber.stage:
-            return Miss(f"stage {expected.stage}", f"stage {subscriber.stage}, {self._score_words()}")
+            score_now, stage = f"{self._score_now():.0f}", subscriber.stage
+            got = _said(f"stage {stage}, score {score_now}", f"مرحلهٔ {isolated(stage)}، امتیاز {figures(score_now)}")
+            return Miss(_said(f"stage {expected.stage}", f"مرحلهٔ {isolated(expected.stage)}"), got)
         if expected.kind and expected.kind != subscriber.kind:
-            return Miss(f"kind {expected.kind}", f"kind {subscriber.kind}")
+            kinds = expected.kind, subscriber.kind
+            return Miss(*(_said(f"kind {each}", f"گونهٔ {isolated(each)}") for each in kinds))
         return None
 
     def _score_now(self) -> float:
         half_life = self._stage.shelved().book.ladder.half_life
         return score(self._actor.subscriber(), self._stage.clock, half_life)
 
-    def _score_words(self) -> str:
-        return f"score {self._score_now():.0f}"
-
     def _score(self, wanted: Range) -> Miss | None:
         now = round(self._score_now(), 6)
         low, high = wanted.low, wanted.high
         if (low is not None and now < low) or (high is not None and now > high):
-            return Miss(f"score {'' if low is None else low}..{'' if high is None else high}", f"score {now:.1f}")
+            got = _said(f"score {now:.1f}", f"امتیاز {figures(f'{now:.1f}').replace('.', '٫')}")
+            return Miss(_score_wanted(wanted), got)
         return None
 
     def _tag(self, tag: str) -> Miss | None:
         tags = self._actor.subscriber().tags
-        return None if tag in tags else Miss(f"tag {tag}", f"tags {', '.join(sorted(tags)) or 'none'}")
+        if tag in tags:
+            return None
+        worn = f"برچسب‌های {'، '.join(map(isolated, sorted(tags)))}" if tags else "بی‌برچسب"
+        got = _said(f"tags {', '.join(sorted(tags)) or 'none'}", worn)
+        return Miss(_said(f"tag {tag}", f"برچسب {isolated(tag)}"), got)
 
     def _run(self, wanted: ExpectRun) -> Miss | None:
         runs = [run for run in self._actor.runs() if run.campaign == wanted.campaign]
         if not runs:
-            return Miss(f"a run of {wanted.campaign}", "she never entered it")
+            asked = _said(f"a run of {wanted.campaign}", f"دوری از {isolated(wanted.campaign)}")
+            return Miss(asked, _said("she never entered it", "هرگز وارد آن نشده است"))
         last = runs[-1]
         standing = {"left": last.result, "state": last.state, "step": last.step}
         for name, value in standing.items():
-            asked = getattr(wanted, name)
-            if asked and asked != value:
-                at = f" at {last.step}" if last.step else ""
-                return Miss(f"run {wanted.campaign} {name} {asked}", f"{last.result or last.state}{at} ({last.reason})")
+            asked_for = getattr(wanted, name)
+            if asked_for and asked_for != value:
+                run = f"run {wanted.campaign} {name} {asked_for}"
+                said = f"دور {isolated(wanted.campaign)} با {isolated(f'{name}: {asked_for}')}"
+                return Miss(_said(run, said), _standing(last))
         return None
 
     def _notified(self, address: str) -> Miss | None:
@@ -177,8 +204,11 @@ class Judge:
         told = [m for m in self._stage.inbox if m.is_team]
         if any(m.recipient == address for m in told):
             return None
-        others = ", ".join(sorted({m.recipient for m in told}))
-        return Miss(f"{address} notified", f"only {others}" if others else "nobody was notified")
+        others = sorted({m.recipient for m in told})
+        asked = _said(f"{address} notified", f"خبر دادن به {isolated(address)}")
+        if not others:
+            return Miss(asked, _said("nobody was notified", "به کسی خبر داده نشد"))
+        return Miss(asked, _said(f"only {', '.join(others)}", f"تنها به {'، '.join(map(isolated, others))}"))
 
     def _held(self, wanted: ExpectHeld) -> Miss | None:
         person = self._actor.loaded().person
@@ -188,9 +218,10 @@ class Judge:
         is_held = bool(late) if wanted.mail else bool(reasons)
         if is_held and (not wanted.reason or wanted.reason in reasons or wanted.mail):
             return None
-        return Miss(
-            f"held {wanted.mail or wanted.campaign} {wanted.reason}".rstrip(), ", ".join(reasons) or "nothing is held"
-        )
+        what = wanted.mail or wanted.campaign
+        why = f" ({isolated(wanted.reason)})" if wanted.reason else ""
+        asked = _said(f"held {what} {wanted.reason}".rstrip(), f"نگه داشتن {isolated(what)}{why}")
+        return Miss(asked, keys_text(reasons) if reasons else _said("nothing is held", "چیزی نگه داشته نشده است"))
 
     # ── Offers ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -204,20 +235,26 @@ class Judge:
 
     def _code(self, wanted: str) -> Miss | None:
         verdict = self._actor.verdict()
-        return None if verdict == wanted else Miss(f"the code is {wanted}", verdict or "no code was shown")
+        if verdict == wanted:
+            return None
+        got = key_text(verdict) if verdict else _said("no code was shown", "کدی نشان داده نشد")
+        return Miss(_said(f"the code is {wanted}", f"کد {isolated(wanted)} باشد"), got)
 
     def _offer(self, key: str, *, is_over: bool) -> Miss | None:
         """What somebody sees who opens her last mail with this offer now: its link and its picture must agree."""
-        wanted = f"offer {key} {'has ended' if is_over else 'is open'}"
+        wanted = _offer_wanted(key, is_over=is_over)
         mail = next((m for m in reversed(self._stage.inbox) if m.offer == key and not m.is_team), None)
         if mail is None:
-            return Miss(wanted, "no mail with it has come")
+            return Miss(wanted, _said("no mail with it has come", "ایمیلی با آن نیامده است"))
         stored = self._actor.subscriber().offer_ends.get(key)
         ends = [*self._link_ends(mail, key), *self._picture_ends(mail)] or [stored]
         wrong = next((end for end in ends if (end is not None and self._stage.clock >= end) is not is_over), None)
         if wrong is None and all((end is not None and self._stage.clock >= end) is is_over for end in ends):
             return None
-        return Miss(wanted, f"it ends {self.shown(wrong)}" if wrong is not None else "it has no end")
+        if wrong is None:
+            return Miss(wanted, _said("it has no end", "پایانی ندارد"))
+        at = self.shown(wrong)
+        return Miss(wanted, _said(f"it ends {_en(at)}", f"پایانش {_fa(at)} است"))
 
     def _link_ends(self, mail: Received, key: str) -> Iterator[Instant | None]:
         links = self._stage.world.links
@@ -232,22 +269,62 @@ class Judge:
     def _nothing(self) -> Miss | None:
         self._stage.work()
         later = [m for m in self._stage.inbox[self._quiet_since :] if not m.is_team]
-        return Miss("no mail", f"{later[0].mail}, {self.shown(later[0].at)}") if later else None
+        if not later:
+            return None
+        mail, at = later[0].mail, self.shown(later[0].at)
+        return Miss(_said("no mail", "نیامدن ایمیل"), _said(f"{mail}, {_en(at)}", f"ایمیل {isolated(mail)}، {_fa(at)}"))
 
     # ── Words ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _instant(self, moment: Moment) -> Instant:
         return at_local(parse_date(moment.date), moment.at, self._stage.zone)
 
-    def _when(self, expected: Expect) -> str:
+    def _when(self, expected: Expect) -> Text:
         if expected.at is not None:
-            return f"at {self.shown(self._instant(expected.at))}"
+            at = self.shown(self._instant(expected.at))
+            return _said(f"at {_en(at)}", f"درست در {_fa(at)}")
         if expected.by is None:
-            return "now"
+            return _said("now", "اکنون")
         if isinstance(expected.by, Moment):
-            return f"by {self.shown(self._instant(expected.by))}"
-        return f"within {format_span(expected.by)}"
+            at = self.shown(self._instant(expected.by))
+            return _said(f"by {_en(at)}", f"تا {_fa(at)}")
+        return _said(f"within {format_span(expected.by)}", f"در مدت {span_said(expected.by)}")
 
-    def shown(self, at: Instant) -> str:
+    def shown(self, at: Instant) -> Text:
         """An instant as the subscriber's clock shows it."""
-        return f"{local(at, self._stage.zone):%a %-d %b %H:%M}"
+        dates = Dates(self._stage.zone, self._stage.clock)
+        return _said(dates.english(at), dates.persian(at))
+
+
+_said = Text.said
+
+
+def _en(text: Text) -> str:
+    return text.in_locale("en")
+
+
+def _fa(text: Text) -> str:
+    return text.in_locale("fa")
+
+
+def _standing(run: RunStanding) -> Text:
+    """How a run stands or ended, in the words a scenario asks with."""
+    state, reason = run.result or run.state, isolated(run.reason)
+    in_persian = f"{isolated(state)}{f' در گام {isolated(run.step)}' if run.step else ''} ({reason})"
+    return _said(f"{state}{f' at {run.step}' if run.step else ''} ({run.reason})", in_persian)
+
+
+def _score_wanted(wanted: Range) -> Text:
+    low, high = wanted.low, wanted.high
+    if low == high:
+        return _said(f"score {low}", f"امتیاز {figures(low)}")
+    bounds = [f"از {figures(low)}"] if low is not None else []
+    bounds += [f"تا {figures(high)}"] if high is not None else []
+    in_english = f"score {'' if low is None else low}..{'' if high is None else high}"
+    return _said(in_english, f"امتیاز {' '.join(bounds)}")
+
+
+def _offer_wanted(key: str, *, is_over: bool) -> Text:
+    if is_over:
+        return _said(f"offer {key} has ended", f"پیشنهاد {isolated(key)} پایان یافته باشد")
+    return _said(f"offer {key} is open", f"پیشنهاد {isolated(key)} باز باشد")

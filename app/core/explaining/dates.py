@@ -16,7 +16,7 @@ from app.core.windows import Zone, local
 _EN_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _EN_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _FA_DAYS = ("دوشنبه", "سه‌شنبه", "چهارشنبه", "پنجشنبه", "جمعه", "شنبه", "یکشنبه")
-_FA_MONTHS = (
+FA_MONTHS = (
     "فروردین",
     "اردیبهشت",
     "خرداد",
@@ -54,5 +54,5 @@ class Dates:
         when = local(at, self.zone)
         day, today = to_jalali(when.date()), to_jalali(local(self.now, self.zone).date())
         year = f" {day.year}" if day.year != today.year else ""
-        text = f"{_FA_DAYS[when.weekday()]} {day.day} {_FA_MONTHS[day.month - 1]}{year} ساعت {when:%H:%M}"
+        text = f"{_FA_DAYS[when.weekday()]} {day.day} {FA_MONTHS[day.month - 1]}{year} ساعت {when:%H:%M}"
         return figures(text)

@@ -13,6 +13,7 @@ from app.core.explaining.dates import Dates
 from app.core.explaining.value import Check, Explanation, Mark, Receipt, Topic, Verdict
 from app.core.figures import figures, isolated
 from app.core.person import Code
+from app.core.saying.pauses import because_said
 from app.core.text import Place
 
 _MARKS = {Mark.OK: "درست", Mark.NO: "نه", Mark.UNREACHED: "نوبتش نرسیده"}
@@ -136,12 +137,12 @@ def _said(seen: _Seen, dates: Dates) -> str:
 
 
 def _limited(seen: _Seen, dates: Dates) -> str:
-    because = isolated(str(seen.get("because") or "").replace("limit ", ""))
+    because = because_said(str(seen.get("because") or "")) or "سقف‌های تماس"
     taken = (
         f"، جایش را {_key(seen, 'taken_by')} گرفته است ({_at(seen, 'taken_at', dates)})" if "taken_by" in seen else ""
     )
     until = f"؛ نوبتش {_at(seen, 'slot_at', dates)} است" if seen.get("slot_at") else ""
-    return f"قاعدهٔ {because}{taken}{until}"
+    return f"{because}{taken}{until}"
 
 
 def _branch(seen: _Seen, dates: Dates) -> str:

@@ -44,7 +44,7 @@ from app.core.conditions import Condition, sentence
 from app.core.figures import figures, isolated
 from app.core.instants import DAY, HOUR, MINUTE, SECOND, Span
 
-_DAYS = ("دوشنبه", "سه‌شنبه", "چهارشنبه", "پنجشنبه", "جمعه", "شنبه", "یکشنبه")
+DAYS = ("دوشنبه", "سه‌شنبه", "چهارشنبه", "پنجشنبه", "جمعه", "شنبه", "یکشنبه")
 _UNITS = ((DAY, "روز"), (HOUR, "ساعت"), (MINUTE, "دقیقه"), (SECOND, "ثانیه"))
 _DAY_AND_NIGHT = 36 * HOUR
 """Shorter spans of whole days are said in hours, as files do: `24h`."""
@@ -120,7 +120,7 @@ def wait_said(rule: WaitRule) -> str:
             days = f"{figures(rule.days)} روز"
             return f"{days}، ساعت {figures(rule.at)}" if rule.at is not None else days
         case ForDay():
-            return f"تا {'روز کاری بعد' if rule.day is None else _DAYS[rule.day]}، ساعت {figures(rule.at)}"
+            return f"تا {'روز کاری بعد' if rule.day is None else DAYS[rule.day]}، ساعت {figures(rule.at)}"
         case ForDate():
             return f"تا {_date_said(rule)}"
         case ForCondition():

@@ -193,6 +193,16 @@ class Summary:
         return None
 
     @property
+    def half_of_worst_weeks(self) -> int:
+        """The median, over all people, of the mails in their worst week."""
+        seen, half = 0, sum(self.worst_weeks.values()) / 2
+        for count, people in sorted(self.worst_weeks.items()):
+            seen += people
+            if seen >= half:
+                return count
+        return 0
+
+    @property
     def risk(self) -> dict[str, float]:
         """Shares of sent marketing mails that hurt delivery."""
         sent = max(1, self.mails)

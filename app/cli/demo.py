@@ -22,6 +22,7 @@ from app.actions.stock import import_codes
 from app.cli.files import print_problems
 from app.cli.migrating import migrate_or_exit
 from app.core.offers import CodePool, Offer
+from app.core.saying.notes import EXAMPLES as EXAMPLES_NOTE
 from app.main import EXAMPLES, build_world, today
 from app.settings import Settings
 from app.world import World
@@ -40,7 +41,7 @@ def prepare(settings: Settings, *, fresh: bool) -> None:
     migrate_or_exit(settings)
     world = build_world(settings)
     click.echo("reading campaigns and mails …")
-    published = apply(world, inspect_folder(EXAMPLES, today()), Authorship("demo", "the example campaigns"))
+    published = apply(world, inspect_folder(EXAMPLES, today()), Authorship("demo", EXAMPLES_NOTE))
     if isinstance(published, NotPublished):
         print_problems(published.problems)
         raise click.ClickException("the example campaigns have errors")

@@ -46,6 +46,7 @@ from app.cli.tongues import lang_option
 from app.core.book import Resumption
 from app.core.figures import grouped, isolated
 from app.core.nurture.backfill import Anchor
+from app.core.saying.notes import back_to
 from app.main import build_world, today
 from app.world import World
 
@@ -193,8 +194,7 @@ def rollback(release: int | None, folder: Path, message: str, author: str, confi
             "there is no earlier release" if release is None else f"there is no release {release}"
         )
     made = _planned(world, shelf, inspection)
-    note = message or f"back to release {release}" if release else message or "back to the release before"
-    order = Order(Authorship(author or getpass.getuser(), note), made.digest, confirm)
+    order = Order(Authorship(author or getpass.getuser(), message or back_to(release)), made.digest, confirm)
     _tell(apply_planned(world, shelf, inspection, order), _Reader(_zone(world, shelf), lang))
 
 

@@ -9,12 +9,14 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from app.actions.advance import drain as decide
 from app.actions.errands import HOLD
 from app.actions.errands.doing import drain
 from app.core.facts import FactKind
 from app.core.instants import DAY
+from app.core.saying.notes import EXAMPLES, back_to
 from app.store.accounts import AuditRow
 from app.store.engine import Database
 from app.store.errands import ErrandRow
@@ -177,6 +179,25 @@ def test_an_earlier_release_is_planned_and_made_live_again(house: House) -> None
     works(house)
     assert house.desk.rows(ReleaseRow)[-1].note == "It was better before"
     assert "Good day" not in house.read("/dashboard/campaigns")
+
+
+@pytest.mark.parametrize(
+    ("note", "in_persian"),
+    [
+        (EXAMPLES, "کارزارهای نمونه"),
+        (back_to(None), "بازگشت به انتشار پیشین"),
+        (back_to(12), "بازگشت به انتشار ۱۲"),
+        ("Spring, at last", "Spring, at last"),
+    ],
+)
+def test_why_it_was_published_is_said_in_the_language_of_the_page_unless_somebody_wrote_it(
+    house: House, note: str, in_persian: str
+) -> None:
+    with house.desk.world.transaction("write") as session:
+        session.execute(update(ReleaseRow).values(note=note))
+    for path in ("publish", "releases", "releases/1", "campaigns/welcome/versions", "campaigns/welcome/versions/1"):
+        assert note in house.read(f"/dashboard/{path}"), path
+        assert in_persian in house.read(f"/dashboard/{path}", "fa"), path
 
 
 def test_a_server_without_the_files_says_how_to_publish(house: House) -> None:

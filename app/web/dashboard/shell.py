@@ -19,6 +19,7 @@ from app.actions.access import DEMO, May, Visitor
 from app.actions.entering import inside
 from app.actions.shelf import Shelved
 from app.core.instants import Instant
+from app.core.saying.notes import note_text
 from app.core.text import Text
 from app.web import guard
 from app.web.dashboard import wording
@@ -246,6 +247,7 @@ def _context(parts: Parts) -> dict[str, object]:
         "kind_label": kind_label,
         "campaign_title": campaign_title,
         "text_of": text_of,
+        "noted": lambda note: note_text(note).in_locale(wording.tongue()),
         "other_language": "en" if wording.is_persian() else "fa",
         "with_query": with_query,
         "May": May,

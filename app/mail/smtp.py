@@ -1,6 +1,6 @@
-"""One relay as a transport: a few threads, each with its own session, drawing mails from one source.
+"""One relay as a transport: a few connections, each with its own session, drawing mails from one source.
 
-Owns the threads, the pool of idle sessions, the pace and the orderly stop.
+Owns the connections, the pool of idle sessions, the pace and the orderly stop.
 Must not know what a mail is for; everything that becomes of one goes through the hooks.
 """
 
@@ -16,6 +16,7 @@ from ssl import SSLContext
 from typing import Final
 from weakref import WeakSet
 
+from app.mail.smtp_hub import Hub
 from app.mail.smtp_pace import Held, Turns
 from app.mail.smtp_session import Session, SessionFault, open_session, tls_context
 from app.mail.smtp_stream import Item, Stream
@@ -41,6 +42,7 @@ LONGEST_REST: Final = 600.0
 HORIZON: Final = 10.0
 """Seconds: nothing is claimed that would leave later than this."""
 _POLL: Final = 0.01
+_NAP: Final = 0.05
 _STOPPED: Final = "the transport was stopped"
 
 Clock = Callable[[], float]
@@ -87,7 +89,7 @@ class SmtpTransport:
         return max(1, int(rate * HORIZON)) if rate else NO_LIMIT
 
     def send(self, envelopes: Iterable[Envelope], hooks: Hooks) -> Tally:
-        shift = self._shift = _Shift(self, iter(envelopes), Tallying(hooks), self._stopped)
+        shift = self._shift = _Shift(self, iter(envelopes), Tallying(hooks))
         if self._stopped.is_set():
             shift.end(_STOPPED)
         shift.run()
@@ -133,6 +135,7 @@ class SmtpTransport:
         if session.sent:
             self._rest, self._rests_until = 0.0, 0.0
         if may_keep and not self._stopped.is_set():
+            session.wire.attend(None)
             with self._lock:
                 self._idle.append(session)
         elif may_keep:
@@ -179,19 +182,15 @@ class Leaving(Enum):
 
 
 class _Shift:
-    """One call of `send`: the source, the workers, and the reason to stop when there is one."""
+    """One call of `send`: the source, the workers, and the reason to stop when there is one. All on one thread."""
 
-    def __init__(
-        self, transport: SmtpTransport, source: Iterator[Envelope], hooks: Tallying, stopped: threading.Event
-    ) -> None:
+    def __init__(self, transport: SmtpTransport, source: Iterator[Envelope], hooks: Tallying) -> None:
         self.transport = transport
         self.hooks = hooks
         self._source = source
-        self._stopped = stopped
-        self._lock = threading.Lock()
-        self._source_lock = threading.Lock()
+        self.hub = Hub()
         self._returned: deque[Item] = deque()
-        self._threads: list[threading.Thread] = []
+        self._slots = 0
         self._working = 0
         self._is_dry = False
         self.over = ""
@@ -206,57 +205,45 @@ class _Shift:
         """Work until the source is dry or there is a reason to stop; then raise what a hook or the source raised."""
         self._add_worker()
         try:
-            self._join()
+            self.hub.run()
         except BaseException:
             self.end("interrupted")
-            self._join()
+            self.hub.run()
             raise
         if self._error:
             raise self._error
 
     def end(self, reason: str) -> None:
-        """The first reason counts. Without the lock: a signal may come while this very thread holds it."""
+        """The first reason counts. Called from other threads too, and from signals."""
         self.over = self.over or reason
 
     def fail(self, error: BaseException) -> None:
-        with self._lock:
-            self._error = self._error or error
-            self.over = self.over or f"{type(error).__name__} in the caller"
+        self._error = self._error or error
+        self.over = self.over or f"{type(error).__name__} in the caller"
 
     # ------------------------------------------------------------ workers
 
     def _add_worker(self) -> None:
-        with self._lock:
-            slot = len(self._threads) + 1
-            if slot > self._most or self._is_dry or self.over:
-                return
-            name = f"smtp-{self.transport.name}-{slot}"
-            thread = threading.Thread(target=_Worker(self, slot).run, name=name, daemon=True)
-            self._threads.append(thread)
+        if self._slots < self._most and not self._is_dry and not self.over:
+            self._slots += 1
             self._working += 1
-        thread.start()
-
-    def _join(self) -> None:
-        index = 0
-        while index < len(self._threads):
-            self._threads[index].join()
-            index += 1
+            self.hub.spawn(_Worker(self, self._slots).run)
 
     def leave(self, fault: RelayFault | None) -> Leaving:
         """May a worker go home? Not while something was given back that it has a session for."""
-        with self._lock:
-            is_alone = self._working == 1
-            if self._returned and not self.over and (fault is None or (is_alone and self.transport.has_idle)):
-                return Leaving.STAY
-            self._working -= 1
-            return Leaving.LAST if is_alone else Leaving.GO
+        is_alone = self._working == 1
+        if self._returned and not self.over and (fault is None or (is_alone and self.transport.has_idle)):
+            return Leaving.STAY
+        self._working -= 1
+        return Leaving.LAST if is_alone else Leaving.GO
 
     # ------------------------------------------------------------ items
 
     def take(self, slot: int, *, may_wait: bool) -> Item | Envelope | None:
         """The next mail for a connection. Without `may_wait` also None while it must wait: replies first."""
         while not self.over:
-            if self._returned and (item := self._pop_returned()):
+            if self._returned:
+                item = self._returned.popleft()
                 self._held.begin(slot, item.envelope, anyway=True)
                 return item
             envelope = self._held.next_for(slot) or self._draw()
@@ -267,14 +254,10 @@ class _Shift:
             if not may_wait and self._held.is_full:
                 return None
             if envelope is None or self._held.is_full:
-                self._stopped.wait(_POLL)
+                self.hub.sleep(_POLL)
             elif not may_wait and self._turns.gap:
                 return None
         return None
-
-    def _pop_returned(self) -> Item | None:
-        with self._lock:
-            return self._returned.popleft() if self._returned else None
 
     def _begin(self, slot: int, envelope: Envelope, *, may_wait: bool) -> Envelope | None:
         """The mail, when this connection may carry it and its turn has come; else it is held."""
@@ -284,7 +267,7 @@ class _Shift:
         if self._turns.take_now():
             return envelope
         if may_wait:
-            self._stopped.wait(self._turns.reserve())
+            self._sleep(self._turns.reserve())
             if not self.over:
                 return envelope
         self.end_of(slot, envelope)
@@ -298,32 +281,34 @@ class _Shift:
     def _draw(self) -> Envelope | None:
         if self._held.is_full:
             return None
-        with self._source_lock:
-            if self._is_dry or self.over:
-                return None
-            try:
-                envelope = next(self._source, None)
-            except Exception as error:  # noqa: BLE001 - raised again by run(), after the others have finished
-                self.fail(error)
-                return None
-            self._is_dry = envelope is None
-        if envelope is not None and len(self._threads) < self._most:
-            self._add_worker()
+        if self._is_dry or self.over:
+            return None
+        try:
+            envelope = next(self._source, None)
+        except Exception as error:  # noqa: BLE001 - raised again by run(), after the others have finished
+            self.fail(error)
+            return None
+        self._is_dry = envelope is None
+        self._add_worker()
         return envelope
 
+    def _sleep(self, seconds: float) -> None:
+        """Not for longer than there is work."""
+        until = time.monotonic() + seconds
+        while not self.over and (left := until - time.monotonic()) > 0:
+            self.hub.sleep(min(left, _NAP))
+
     def give_back(self, item: Item) -> None:
-        with self._lock:
-            self._returned.append(item)
+        self._returned.append(item)
 
     def returned(self) -> tuple[Item, ...]:
-        with self._lock:
-            items = tuple(self._returned)
-            self._returned.clear()
+        items = tuple(self._returned)
+        self._returned.clear()
         return items + tuple(Item(envelope, b"") for envelope in self._held.all())
 
 
 class _Worker:
-    """One thread with one session at a time; what a stream needs (`Work`)."""
+    """One connection: a session at a time; what a stream needs (`Work`)."""
 
     def __init__(self, shift: _Shift, slot: int) -> None:
         self._shift = shift
@@ -356,10 +341,11 @@ class _Worker:
     def _serve(self) -> RelayFault | None:
         """One session's worth of mails; the fault when there is no session to be had."""
         transport = self._shift.transport
-        session = transport.obtain()
+        session = self._shift.hub.call(transport.obtain)
         if isinstance(session, RelayFault):
             return session
         may_keep = False
+        session.wire.attend(self._shift.hub)
         try:
             may_keep = Stream(session, self, transport.clock).run()
         finally:

@@ -54,12 +54,11 @@ class Held:
     """Mails that were drawn and wait: for their turn, or until a connection may carry their lane.
 
     A connection that carries a lane already may take more of it; another one may only when fewer than the lane's
-    `at_once` do. Safe to share between threads.
+    `at_once` do. For the connections of one thread.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._lock = threading.Lock()
         self._waiting: deque[Envelope] = deque()
         self._carrying: defaultdict[str, Counter[int]] = defaultdict(Counter)
 
@@ -71,45 +70,40 @@ class Held:
         return len(self._waiting) >= HELD_MOST
 
     def hold(self, envelope: Envelope, *, first: bool = False) -> None:
-        with self._lock:
-            (self._waiting.appendleft if first else self._waiting.append)(envelope)
+        (self._waiting.appendleft if first else self._waiting.append)(envelope)
 
     def next_for(self, slot: int) -> Envelope | None:
         """The first mail waiting that this connection may carry."""
         if not self._waiting:
             return None
-        with self._lock:
-            for number, envelope in enumerate(self._waiting):
-                if self._may_carry(slot, envelope):
-                    del self._waiting[number]
-                    return envelope
+        for number, envelope in enumerate(self._waiting):
+            if self._may_carry(slot, envelope):
+                del self._waiting[number]
+                return envelope
         return None
 
     def all(self) -> tuple[Envelope, ...]:
         """Take out whatever is left."""
-        with self._lock:
-            found = tuple(self._waiting)
-            self._waiting.clear()
+        found = tuple(self._waiting)
+        self._waiting.clear()
         return found
 
     def begin(self, slot: int, envelope: Envelope, *, anyway: bool = False) -> bool:
         """This connection carries it from now on; False when its lane is on enough connections already."""
         if not self._is_counted(envelope):
             return True
-        with self._lock:
-            if not anyway and not self._may_carry(slot, envelope):
-                return False
-            self._carrying[envelope.lane][slot] += 1
+        if not anyway and not self._may_carry(slot, envelope):
+            return False
+        self._carrying[envelope.lane][slot] += 1
         return True
 
     def end(self, slot: int, envelope: Envelope) -> None:
         if not self._is_counted(envelope):
             return
-        with self._lock:
-            slots = self._carrying[envelope.lane]
-            slots[slot] -= 1
-            if slots[slot] <= 0:
-                del slots[slot]
+        slots = self._carrying[envelope.lane]
+        slots[slot] -= 1
+        if slots[slot] <= 0:
+            del slots[slot]
 
     def _is_counted(self, envelope: Envelope) -> bool:
         return 0 < envelope.at_once < self._most

@@ -13,7 +13,11 @@ import struct
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import Final, TypeVar
+
+from app.mail.smtp_hub import READ, WRITE, Hub
+
+T = TypeVar("T")
 
 MAX_LINE: Final = 8 * 1024
 MAX_REPLY_LINES: Final = 200
@@ -44,6 +48,7 @@ class Wire:
         self._clock = clock
         self._buffer = b""
         self._timeouts: dict[int, float] = {}
+        self._hub: Hub | None = None
         self.is_encrypted = False
         sock.settimeout(None)
 
@@ -57,6 +62,13 @@ class Wire:
         with suppress(OSError, ValueError):
             return bool(select.select([self._socket], [], [], 0)[0])
         return True
+
+    def attend(self, hub: Hub | None) -> None:
+        """From now on it pauses in this hub where it would wait; with None it waits by itself, as in the beginning."""
+        self._hub = hub
+        self._timeouts.clear()
+        with suppress(OSError):
+            self._socket.settimeout(None if hub is None else 0.0)
 
     def encrypt(self, context: ssl.SSLContext, host: str, timeout: float) -> None:
         """Begin TLS. Raises WireLost; bytes that arrived before the handshake are an attack and refused as
@@ -81,7 +93,7 @@ class Wire:
         try:
             self._wait_at_most(_SENDING, timeout)
             if not self.is_encrypted:
-                sent = self._socket.sendmsg(pieces)
+                sent = self._send_at_once(pieces)
             if sent < total:
                 rest = memoryview(b"".join(pieces))
                 deadline = self._clock() + timeout + total / _SLOWEST
@@ -90,12 +102,37 @@ class Wire:
         except (OSError, ValueError) as fault:
             raise WireLost(_why(fault), sent) from fault
 
+    def _send_at_once(self, pieces: tuple[bytes, ...]) -> int:
+        try:
+            return self._socket.sendmsg(pieces)
+        except BlockingIOError:
+            if self._hub is None:
+                raise
+            return 0
+
     def _send_some(self, data: memoryview, deadline: float, timeout: float) -> int:
         if self._clock() > deadline:
             raise TimeoutError("the server takes the mail too slowly")
         self._wait_at_most(_SENDING, timeout)
         # one TLS record at a time: of a larger write that fails nobody knows how much has left
-        return self._socket.send(data[:_TLS_RECORD] if self.is_encrypted else data)
+        part = data[:_TLS_RECORD] if self.is_encrypted else data
+        return self._pausing(lambda: self._socket.send(part), WRITE, timeout)
+
+    def _pausing(self, act: Callable[[], T], usual: int, timeout: float) -> T:
+        """Do it, as soon as the socket lets us."""
+        while True:
+            try:
+                return act()
+            except BlockingIOError:
+                self._pause(usual, timeout)
+            except ssl.SSLWantReadError:
+                self._pause(READ, timeout)
+            except ssl.SSLWantWriteError:
+                self._pause(WRITE, timeout)
+
+    def _pause(self, what: int, timeout: float) -> None:
+        if self._hub is None or not self._hub.wait(self._socket.fileno(), what, timeout):
+            raise TimeoutError
 
     def read_reply(self, timeout: float) -> tuple[bytes, ...]:
         """The lines of the next reply, without line ends. Raises WireLost, or WireGarbage for what is no reply."""
@@ -154,7 +191,7 @@ class Wire:
     def _receive(self, timeout: float) -> bytes:
         try:
             self._wait_at_most(_RECEIVING, timeout)
-            data = self._socket.recv(65_536)
+            data = self._pausing(lambda: self._socket.recv(65_536), READ, timeout)
         except (OSError, ValueError) as fault:
             raise WireLost(_why(fault)) from fault
         if not data:
@@ -163,7 +200,7 @@ class Wire:
 
     def _wait_at_most(self, option: int, timeout: float) -> None:
         """Let the kernel keep the time where it can: Python's own way polls before every read and write."""
-        if self._timeouts.get(option) == timeout:
+        if self._hub is not None or self._timeouts.get(option) == timeout:
             return
         self._timeouts[option] = timeout
         if self.is_encrypted:

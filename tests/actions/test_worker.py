@@ -71,8 +71,9 @@ def test_a_worker_whose_journal_failed_begins_anew_when_the_disk_has_room(
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "fdatasync", full)
+        post.journal.allow([(1, 1)])
         with pytest.raises(JournalFull):
-            post.journal.allow([(1, 1)])
+            post.journal.begin((1, 1), 1)
     assert post.journal.fault
     begin_anew(shop, lambda: ended.append(True))
     assert ended == [True]

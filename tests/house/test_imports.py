@@ -27,6 +27,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "mjml": ("app.mail",),
     "imap_tools": ("app.mail",),
     "smtplib": ("app.mail",),
+    "greenlet": ("app.mail.smtp_hub",),
     "imaplib": ("app.mail",),
     "email_validator": ("app.mail",),
     "cryptography": ("app.mail", "app.net", "app.store.sealing"),

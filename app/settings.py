@@ -76,6 +76,8 @@ class Settings:
     claim: int = 100
     lanes: Path | None = None
     """A file of lanes above those that come with Parvar."""
+    mx: str | None = ""
+    """Who is asked for the MX of recipients' domains: `address#port`, empty: whom this machine asks; None: nobody."""
     warm_up: Mapping[str, int] = field(default_factory=dict)
     """New sending domains → the day their warm-up began, counted from 1970 UTC; 0: the first they ever sent on."""
     event_retention: Span = 730 * DAY
@@ -131,6 +133,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         journal_window=reader.take("JOURNAL_WINDOW", "16", _number(1, 16)),
         claim=reader.take("CLAIM", "100", _number(1, 100)),
         lanes=reader.take("LANES", "", lambda text: Path(text).resolve() if text else None),
+        mx=reader.take("MX", "on", _name_server),
         warm_up=reader.take("WARM_UP", "", _warm_up),
         event_retention=reader.take("EVENT_RETENTION_DAYS", "730", _number(1, 36500)) * DAY,
         grace=reader.take("GRACE_SECONDS", "3", _number(0, 3600)) * SECOND,
@@ -145,14 +148,15 @@ def read(environ: Mapping[str, str]) -> Settings:
         shop_url=reader.take("SHOP_URL", "", lambda text: _url(text) if text else ""),
         log_format=reader.take("LOG_FORMAT", "console", _one_of("console", "json")),
     )
-    _check_alarm(reader, settings)
-    reader.raise_faults()
-    return settings
+    return _checked(reader, settings)
 
 
-def _check_alarm(reader: _Reader, settings: Settings) -> None:
+def _checked(reader: _Reader, settings: Settings) -> Settings:
+    """What no variable can tell by itself; then all faults are raised together."""
     if settings.alarm_webhook and not settings.alarm_secret:
         reader.fault("ALARM_SECRET", "is missing; the calls to PARVAR_ALARM_WEBHOOK are signed with it")
+    reader.raise_faults()
+    return settings
 
 
 class _Reader:
@@ -312,6 +316,18 @@ def _pairs(text: str) -> Mapping[str, str]:
             raise ValueError("write provider=secret, with commas between several")
         found[name.strip()] = value.strip()
     return found
+
+
+def _name_server(text: str) -> str | None:
+    """`on`, `off`, or a name server by number, perhaps with its port: `127.0.0.1#5353`."""
+    if text in ("on", "off"):
+        return "" if text == "on" else None
+    host, mark, port = text.partition("#")
+    try:
+        ipaddress.ip_address(host)
+    except ValueError as fault:
+        raise ValueError(f"{text!r} is not on, off, or a name server such as 127.0.0.1 or 127.0.0.1#5353") from fault
+    return f"{host}#{_number(1, 65535)(port)}" if mark else host
 
 
 def _warm_up(text: str) -> Mapping[str, int]:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.orm import Session
 
+from app.actions.laning import lanes_of
 from app.actions.shelf import Shelf, Shelved
 from app.core.instants import HOUR, MINUTE, Instant
 from app.core.nurture import advance
-from app.mail.lanes_file import Lanes
 from app.store.engine import StoreError
 from app.store.loading import Loaded, load_people
 from app.store.people import park, take_due
@@ -76,7 +76,8 @@ def _one_batch(world: World, shelf: Shelf, limit: int) -> Ticked:
             return Ticked()
         ids = take_due(session, now, limit)
         loaded = load_people(session, ids, shelved.kinds)
-        decided, parked = _decide(world, shelved, loaded, now)
+        lanes = lanes_of(world, session, [each.address for each in loaded])
+        decided, parked = _decide(world, shelved, [(each, lanes[each.address]) for each in loaded], now)
         save_people(session, decided, _context(world, shelved, now))
         _park(session, parked, now)
         done = len(decided) + len(parked)
@@ -84,27 +85,22 @@ def _one_batch(world: World, shelf: Shelf, limit: int) -> Ticked:
 
 
 def _decide(
-    world: World, shelved: Shelved, people: Sequence[Loaded], now: Instant
+    world: World, shelved: Shelved, people: Sequence[tuple[Loaded, str]], now: Instant
 ) -> tuple[list[Decided], list[tuple[Loaded, str]]]:
-    """Ask the core about each person; one whose decision fails is set aside and holds nobody up."""
+    """Ask the core about each person with her lane; one whose decision fails is set aside and holds nobody up."""
     decided: list[Decided] = []
     parked: list[tuple[Loaded, str]] = []
     until = world.monotonic() + BUDGET
-    for loaded in people:
+    for loaded, lane in people:
         try:
             answer = advance(shelved.book, loaded.person, loaded.news, now)
-            decided.append(Decided(loaded, answer, lane_of(world.lanes, loaded.address)))
+            decided.append(Decided(loaded, answer, lane))
         except Exception as error:  # one bad row must not stop the others: logged, parked, shown
             log.exception("advance_failed", subscriber_id=loaded.person.subscriber.id)
             parked.append((loaded, _described(error)))
         if world.monotonic() > until:
             break
     return decided, parked
-
-
-def lane_of(lanes: Lanes, address: str) -> str:
-    """The lane an address belongs to by its name: a provider's, or the one of everybody else."""
-    return lanes.of(address.rpartition("@")[2]).name
 
 
 def _context(world: World, shelved: Shelved, now: Instant) -> Context:

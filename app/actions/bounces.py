@@ -13,6 +13,7 @@ from typing import assert_never
 import structlog
 from sqlalchemy.orm import Session
 
+from app.actions.laning import lane_of
 from app.core.address import address_key
 from app.core.facts import Fact, FactKind
 from app.core.instants import DAY, Instant, Span
@@ -216,7 +217,7 @@ class _Incoming:
             return False
         held = Held(sent.subscriber_id, sent.address_key, sent.message_id, ReplyClass.COMPLAINT.value, "")
         _suppress(self._world, self._session, held, "complaint", self._now)
-        lane = self._world.lanes.of(sent.address_key.rpartition("@")[2]).name
+        lane = lane_of(self._world, self._session, sent.address_key)
         paces.count_lanes(self._session, ANYBODY, {(lane, "complained"): 1}, self._now)
         return True
 

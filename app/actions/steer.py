@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
-from app.actions.advance import lane_of
+from app.actions.laning import lanes_of
 from app.actions.publish import wake_concerned
 from app.actions.shelf import Shelf, Shelved
 from app.core.book import Resumption, Standing
@@ -187,12 +187,14 @@ def _let_in(session: Session, world: World, filling: _Filling, ids: object, coun
     shelved, now = filling.shelved, world.now()
     kinds = shelved.kinds | set(_kinds_of(filling.campaign))
     decided = []
-    for loaded in load_people(session, list(ids), kinds):  # type: ignore[call-overload]
+    people = load_people(session, list(ids), kinds)  # type: ignore[call-overload]
+    lanes = lanes_of(world, session, [each.address for each in people])
+    for loaded in people:
         answer = _asked(filling, loaded, now)
         if answer is None:
             continue
         count.add(answer, filling, now)
-        decided.append(Decided(loaded, answer, lane_of(world.lanes, loaded.address)))
+        decided.append(Decided(loaded, answer, lanes[loaded.address]))
     if not filling.is_dry:
         save_people(session, decided, Context(now, shelved.release_id, shelved.scoring, world.new_id))
 

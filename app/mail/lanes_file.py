@@ -55,13 +55,20 @@ class Lanes:
 
     def of(self, domain: str, mx: Sequence[str] = ()) -> Lane:
         """The lane of a recipient's domain: by its own name, else its consumer name, else by where its mail lives,
-        else the default one.
+        else the default one. `mx`: its hosts of the best preference.
         """
-        name = _by_ending(self.by_domain, domain) or self.by_provider.get(provider(domain))
-        return self.lanes[name or self._by_mx(mx) or DEFAULT]
+        return self.lanes[self.named(domain) or self.hosted(mx) or DEFAULT]
 
-    def _by_mx(self, mx: Sequence[str]) -> str | None:
-        return next((found for host in mx if (found := _by_ending(self.by_mx, host))), None)
+    def named(self, domain: str) -> str | None:
+        """The lane a domain is in by its name alone: its MX does not matter."""
+        return _by_ending(self.by_domain, domain) or self.by_provider.get(provider(domain))
+
+    def hosted(self, mx: Sequence[str]) -> str | None:
+        """The lane of these hosts. Where they belong to several, mail goes to each of them in turn: the tightest."""
+        found = {lane for host in mx if (lane := _by_ending(self.by_mx, host))}
+        return min(
+            found, key=lambda name: (self.lanes[name].connections, self.lanes[name].per_connection, name), default=None
+        )
 
 
 def _by_ending(known: Mapping[str, str], name: str) -> str | None:
@@ -200,7 +207,8 @@ class _LaneReading:
             return f"'{one}' is no provider Parvar knows; {hint} (others are written by their domains)"
         if _DOMAIN.fullmatch(one):
             return ""
-        return f"'{one}' is no domain; write it in small letters without a star, as example.ir: all below it is meant"
+        what, such = ("host", "mail.example.ir") if key == "mx" else ("domain", "example.ir")
+        return f"'{one}' is no {what}; write it in small letters without a star, as {such}: all below it is meant"
 
     # ── Values ───────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -23,6 +23,7 @@ from app.actions.breakers import watch
 from app.actions.calling import call_due
 from app.actions.deliver import LEASE, Courier, Post
 from app.actions.errands.doing import drain as do_errands
+from app.actions.exchangers import Exchangers
 from app.actions.nightly import keep_house
 from app.actions.pace import Paces
 from app.actions.progress import Reporter, progress
@@ -165,7 +166,9 @@ def works_of(shop: Workshop, end: Callable[[], None]) -> tuple[Work, ...]:
         Work("referrals", 5, lambda: referrals.settle_due(world)),
         Work("referrals_taken_back", 60, lambda: referrals.withdraw_complaints(world, shelf)),
     )
-    return (*works, *tracking, *friends, *demo)
+    mail_hosts = Exchangers(world)
+    asking = (Work("exchangers", 60, lambda: mail_hosts.round(is_stopping)),)
+    return (*works, *tracking, *friends, *asking, *demo)
 
 
 def mailbox_of(url: str) -> Mailbox | None:

@@ -41,7 +41,7 @@ def environ(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def test_the_doctor_says_which_lanes_hold(environ: Path) -> None:
     said = CliRunner().invoke(doctor, ["mail"]).output
     assert (
-        f"ok   lanes: 15 lanes, of {environ}; adds national; changes google; all of them: parvar doctor lanes" in said
+        f"ok   lanes: 21 lanes, of {environ}; adds national; changes google; all of them: parvar doctor lanes" in said
     )
 
 

@@ -66,6 +66,21 @@ def test_postgresql_is_spoken_to_through_psycopg_however_it_is_written() -> None
         assert url == "postgresql+psycopg://me@host/name"
 
 
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [("on", ""), ("off", None), ("127.0.0.1", "127.0.0.1"), ("127.0.0.1#5353", "127.0.0.1#5353"), ("::1#53", "::1#53")],
+)
+def test_whom_to_ask_for_mx_may_be_said(text: str, asked: str | None) -> None:
+    assert read({**NEEDED, "PARVAR_MX": text}).mx == asked
+    assert read(NEEDED).mx == ""
+
+
+@pytest.mark.parametrize("text", ["yes", "dns.example.com", "127.0.0.1#0", "127.0.0.1#", "#53"])
+def test_a_name_server_that_cannot_be_one_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="PARVAR_MX"):
+        read({**NEEDED, "PARVAR_MX": text})
+
+
 def test_run_without_settings_names_what_is_missing_and_starts_nothing() -> None:
     done = parvar("run")
     assert done.returncode == 2

@@ -53,6 +53,13 @@ def test_a_provider_named_in_an_own_lane_leaves_the_shipped_one() -> None:
     assert lanes.of("chmail.ir").name == "default"
 
 
+def test_hosts_of_ones_own_take_the_place_of_those_shipped() -> None:
+    lanes = read_lanes('[hoster]\nmx = ["mx.hoster.ir", "google.com"]\n', "own.toml", shipped_lanes())
+    assert lanes.of("firm.ir", ("a.mx.hoster.ir",)).name == lanes.of("firm.ir", ("smtp.google.com",)).name == "hoster"
+    assert lanes.of("firm.ir", ("mx.googlemail.com",)).name == "google"
+    assert lanes.of("gmail.com", ("a.mx.hoster.ir",)).name == "google"
+
+
 def test_without_a_file_the_shipped_lanes_hold() -> None:
     assert lanes_of(None) is shipped_lanes()
 
@@ -70,6 +77,8 @@ def test_without_a_file_the_shipped_lanes_hold() -> None:
         ("[a]\nproviders = ['gmial']\n", "own.toml:2:15: [a] providers: 'gmial' is no provider Parvar knows; did you"),
         ("[a]\nproviders = ['a.ir']\n", "own.toml:2:15: [a] providers: 'a.ir' is a domain: write it under domains"),
         ("[a]\ndomains = ['*.ir']\n", "own.toml:2:13: [a] domains: '*.ir' is no domain; write it in small letters"),
+        ("[a]\nmx = ['mx.a.ir', '*.b.ir']\n", "own.toml:2:19: [a] mx: '*.b.ir' is no host; write it in small letters"),
+        ("[a]\nmx = ['x.ir']\n[b]\nmx = ['x.ir']\n", "own.toml:4:8: [b] mx: 'x.ir' belongs to [a] already"),
         ("[a]\ndomains = 'x.ir'\n", "own.toml:2:1: [a] domains: write a list"),
         ("['a b']\nconnections = 3\n", "own.toml:1:1: [a b] 'a b' is no name of a lane"),
         ("[a]\nslow = [\n {match='x', pause='soon'}]\n", "own.toml:3:10: [a] slow pause: 'soon' is not a duration"),

@@ -133,6 +133,25 @@ def test_the_branch_not_taken_is_named(stage: Stage) -> None:
         "then",
         "else",
     )
+    assert told.verdict is Verdict.NEVER
+    headline, why = lines(told, "en")[:2]
+    assert headline == "Alice does not get d in this run."
+    assert why == "Why: “has clicked a link in the mail b”: went then, the mail stands under else."
+    assert lines(told, "fa")[0] == "مشترک \u2068Alice\u2069 در این دور ایمیل \u2068d\u2069 را نمی‌گیرد."
+
+
+def test_a_mail_that_stands_under_both_branches_is_asked_about_where_she_went() -> None:
+    both = WELCOME.replace("else: [{send: d}]", "else: [{send: d}, {wait: 1d}, {send: c, id: late}]")
+    stage = play(site_with(both))
+    people_on(stage)
+    stage.run_to(stage.clock + 6 * DAY + 12 * HOUR)
+    told = ask(stage, "alice@example.com", "c")
+    assert told.verdict is Verdict.COMES
+    assert told.stopper is not None
+    assert told.stopper.topic is Topic.PLACE
+    stage.run_to(stage.clock + 3 * DAY)
+    assert ask(stage, "alice@example.com", "c").verdict is Verdict.GOT
+    stage.world.database.dispose()
 
 
 def test_the_receipt_adds_up_to_the_score(stage: Stage) -> None:

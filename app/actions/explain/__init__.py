@@ -5,6 +5,7 @@ Owns bringing stored decisions, the release they were made by, and the future to
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -14,7 +15,7 @@ from app.actions.explain.places import lines_of
 from app.actions.shelf import Shelf, Shelved, workspace_of
 from app.core.asking import conditions_of
 from app.core.book import Book
-from app.core.campaign import Article, Ask, Campaign, Send
+from app.core.campaign import Ask, Campaign, Send
 from app.core.engagement import points_in, score
 from app.core.explaining import (
     Case,
@@ -22,15 +23,17 @@ from app.core.explaining import (
     Projected,
     Receipt,
     ReceiptLine,
+    Topic,
     Verdict,
     Who,
     checks_of,
+    way_come,
 )
 from app.core.explaining.checking import MailStep
 from app.core.explaining.labelling import labels_of
 from app.core.facts import FactKind
 from app.core.instants import DAY, Instant
-from app.core.person import MailClass
+from app.core.person import Code, MailClass
 from app.core.projection import Passage, Start, project
 from app.core.text import NOWHERE
 from app.core.workspace import Workspace
@@ -139,7 +142,7 @@ class _Teller:
         campaign = workspace.campaigns.get(key) or self._shelved.book.campaigns[key]
         case = Case(
             campaign=campaign,
-            step=_step_of(campaign, mail),
+            step=None,
             reasons=reasons,
             run=run.id if run else 0,
             at=self._at,
@@ -147,7 +150,8 @@ class _Teller:
             slots=dossiers.slots(self._session, self._card.id),
             lines=lines_of(releases.sources_of(self._session, release or self._shelved.release_id)),
         )
-        told = replace(self._told(mail or key), campaign=key, checks=checks_of(case), wakes=_wakes(campaign))
+        ways = [checks_of(replace(case, step=step)) for step in _steps_of(campaign, mail)] or [checks_of(case)]
+        told = replace(self._told(mail or key), campaign=key, checks=max(ways, key=way_come), wakes=_wakes(campaign))
         return self._judged(told, mail, run)
 
     def _run_for(self, key: str) -> RunCard | None:
@@ -168,8 +172,8 @@ class _Teller:
         if run is None:
             return replace(told, verdict=Verdict.OUTSIDE)
         is_over = run.ended_at is not None and run.ended_at <= self._at
-        never = is_over or told.stopper.topic.value in ("holdout", "freshness") or told.stopper.code == "skipped_limit"
-        return replace(told, verdict=Verdict.NEVER if never else Verdict.OPEN)
+        is_final = told.stopper.topic in _FINAL or told.stopper.code == Code.SKIPPED_LIMIT
+        return replace(told, verdict=Verdict.NEVER if is_over or is_final else Verdict.OPEN)
 
     def _judged_campaign(self, told: Explanation, run: RunCard | None) -> Explanation:
         if run is None:
@@ -250,14 +254,15 @@ class _Teller:
         return tuple(sorted((line for line in found if line.at <= self._at and line.points), key=lambda one: one.at))
 
 
-def _step_of(campaign: Campaign, mail: str) -> MailStep | None:
-    for step in campaign.steps():
-        if isinstance(step, Send | Ask) and step.mail == mail:
-            return step
-    articles: list[Article] = []
-    if campaign.stream:
-        articles = [article for each in campaign.stream.articles.values() for article in each]
-    return next((article for article in articles if article.mail == mail), None)
+_FINAL = frozenset({Topic.BRANCH, Topic.HOLDOUT, Topic.FRESHNESS})
+"""What says no here has said so for the whole run: it is decided once."""
+
+
+def _steps_of(campaign: Campaign, mail: str) -> Iterator[MailStep]:
+    """Where a campaign sends a mail; branches and sequences may share one."""
+    yield from (step for step in campaign.steps() if isinstance(step, Send | Ask) and step.mail == mail)
+    shelves = campaign.stream.articles.values() if campaign.stream else ()
+    yield from (article for articles in shelves for article in articles if article.mail == mail)
 
 
 def _wakes(campaign: Campaign) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ Owns the order of the checks and which one stopped her. Must not derive the past
 
 from __future__ import annotations
 
-from app.core.explaining.checking import Case, checks_of
+from app.core.explaining.checking import Case, checks_of, way_come
 from app.core.explaining.value import (
     Check,
     Explanation,
@@ -37,4 +37,5 @@ __all__ = [
     "checks_of",
     "detail",
     "lines",
+    "way_come",
 ]

@@ -82,6 +82,12 @@ def checks_of(case: Case) -> tuple[Check, ...]:
     return tuple(checks)
 
 
+def way_come(checks: tuple[Check, ...]) -> int:
+    """How far a mail came on its way before something said no; the whole way when nothing did."""
+    stopper = next((check.topic for check in checks if check.mark is Mark.NO), None)
+    return next((place for place, (topic, _) in enumerate(_ASKED) if topic is stopper), len(_ASKED))
+
+
 def _topics(case: Case) -> frozenset[Topic]:
     """A campaign as a whole is asked up to where she stands in it."""
     if case.step is None:

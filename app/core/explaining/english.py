@@ -141,7 +141,7 @@ def _waits(seen: _Seen, dates: Dates) -> str:
 
 def _branch(seen: _Seen, dates: Dates) -> str:
     taken, wanted = seen.get("branch"), seen.get("wanted")
-    about = _said(seen, dates) if seen.get("condition") else str(seen.get("step"))
+    about = f"“{_said(seen, dates)}”" if seen.get("condition") else str(seen.get("step"))
     return f"{about}: {taken}" if taken == wanted else f"{about}: went {taken}, the mail stands under {wanted}"
 
 

@@ -5,27 +5,25 @@ Owns the questions and their words. Changes nothing; with --to it sends one test
 
 from __future__ import annotations
 
-import json
 import re
 import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from email import message_from_bytes
 from email.utils import format_datetime, make_msgid
 from typing import IO, NoReturn, TypeAlias
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from app.actions.errands.proofs import words_of
 from app.actions.signing import signers_of
+from app.cli.doctor_lanes import finding as lanes_finding
+from app.cli.doctor_lanes import lanes
 from app.cli.received import NEEDED, Finding, covered, examine_received
 from app.cli.running import settings_or_exit
 from app.core.instants import to_datetime
 from app.mail.dkim import KeyFault, Signer, sign
-from app.mail.lanes_file import DEFAULT, Lanes, lanes_of, shipped_lanes
 from app.mail.replies import Stage
 from app.mail.smtp_relays import open_transport
 from app.mail.smtp_session import SessionFault, host_name, open_session, tls_context
@@ -43,6 +41,8 @@ from app.worker.working import relays_of
 def doctor() -> None:
     """Look for what is wrong, and say how to mend it."""
 
+
+doctor.add_command(lanes)
 
 Names: TypeAlias = Callable[[str], tuple[str, ...]]
 """The TXT records of a name; raises NoAnswer."""
@@ -99,7 +99,7 @@ def examine(settings: Settings, visit: Visit) -> Iterator[Finding]:
         yield Finding("DKIM", False, str(fault))
         signers = ()
     yield from _signing(signers, visit.names)
-    yield _lanes(settings)
+    yield lanes_finding(settings)
     domain = visit.sender.rpartition("@")[2] or settings.bounce_domain
     yield from _domain(domain, settings.bounce_domain or domain, visit.names)
     if visit.recipient:
@@ -235,54 +235,6 @@ def _reverse_name(name: str) -> Finding:
     except OSError as fault:
         return Finding(f"reverse name of {name}", None, f"{fault}; needed only when no relay stands between")
     return Finding(f"reverse name of {name}", name in (back, *aliases), f"{address} is {back}")
-
-
-# ── Lanes ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _lanes(settings: Settings) -> Finding:
-    """Which lanes hold, and what the installation's own file changes of them."""
-    held, shipped = lanes_of(settings.lanes), shipped_lanes()
-    whose = f"of {settings.lanes}" if settings.lanes else "as shipped (PARVAR_LANES can name a file of your own)"
-    added = [name for name in held.lanes if name not in shipped.lanes]
-    changed = [name for name, lane in held.lanes.items() if name in shipped.lanes and lane != shipped.lanes[name]]
-    parts = [f"{len(held.lanes)} lanes, {whose}"]
-    parts += [f"adds {', '.join(added)}"] if added else []
-    parts += [f"changes {', '.join(changed)}"] if changed else []
-    parts += [f"{domain} warms up" for domain in settings.warm_up]
-    return Finding("lanes", True, "; ".join(parts) + "; all of them: parvar doctor lanes")
-
-
-@doctor.command()
-@click.argument("addresses", nargs=-1)
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON, for tools.")
-def lanes(addresses: tuple[str, ...], as_json: bool) -> None:
-    """The lanes that hold: how each mailbox provider is sent to; with ADDRESSES, which lane each of them is in."""
-    held = lanes_of(settings_or_exit().lanes)
-    if addresses:
-        found = {address: held.of(address.rpartition("@")[2]).name for address in addresses}
-        click.echo(json.dumps(found, ensure_ascii=False) if as_json else "\n".join(map(": ".join, found.items())))
-    elif as_json:
-        every = {lane.name: asdict(lane) | {"members": members_of(held, lane.name)} for lane in held.lanes.values()}
-        click.echo(json.dumps(every, ensure_ascii=False, indent=1))
-    else:
-        Console().print(_lanes_table(held))
-
-
-def _lanes_table(held: Lanes) -> Table:
-    shipped = shipped_lanes().lanes
-    table = Table("Lane", "Connections", "Mails on each", "A minute", "Whose", "Who is in it", box=None)
-    for lane in held.lanes.values():
-        whose = "shipped" if lane == shipped.get(lane.name) else "changed" if lane.name in shipped else "your own"
-        numbers = (str(lane.connections), str(lane.per_connection), str(lane.per_minute or "no limit"))
-        members = ", ".join(members_of(held, lane.name)) or ("everybody else" if lane.name == DEFAULT else "")
-        table.add_row(lane.name, *numbers, whose, members)
-    return table
-
-
-def members_of(held: Lanes, lane: str) -> list[str]:
-    """Who is in a lane: consumer providers and domains."""
-    return [name for found in (held.by_provider, held.by_domain) for name, where in found.items() if where == lane]
 
 
 # ── A test mail ──────────────────────────────────────────────────────────────────────────────────────────────────────

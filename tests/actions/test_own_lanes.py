@@ -48,12 +48,13 @@ def test_the_doctor_says_which_lanes_hold(environ: Path) -> None:
 def test_the_doctor_says_which_lane_an_address_is_in(environ: Path) -> None:
     done = CliRunner().invoke(doctor, ["lanes", "bob@gmail.com", "alice@a.example.com", "carol@example.org", "--json"])
     assert json.loads(done.output) == {
-        "bob@gmail.com": "google",
-        "alice@a.example.com": "national",
-        "carol@example.org": "default",
+        "bob@gmail.com": {"lane": "google", "why": "name"},
+        "alice@a.example.com": {"lane": "national", "why": "name"},
+        "carol@example.org": {"lane": "default", "why": "default"},
     }
     every = json.loads(CliRunner().invoke(doctor, ["lanes", "--json"]).output)
     assert every["national"]["members"] == ["example.com"]
+    assert every["google"]["mx"] == ["google.com", "googlemail.com"]
     assert every["google"]["connections"] == 2
     assert "your own" in CliRunner().invoke(doctor, ["lanes"]).output
 

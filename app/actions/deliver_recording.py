@@ -22,8 +22,9 @@ from app.actions.pace import lane_tally
 from app.core.instants import DAY, Instant
 from app.core.person import MailClass, MessageState
 from app.mail.lanes import Trying
-from app.store import alarms, bodies, claims, paces, people
-from app.store.claims import Attempt, Claim, Settlement
+from app.store import alarms, claims, endings, paces
+from app.store.claims import Claim
+from app.store.endings import Ending, Way
 from app.store.ledgers import StepCount, add_counts
 from app.store.letters import Letter
 
@@ -61,15 +62,12 @@ class Recording:
 
     def write(self, session: Session) -> None:
         """States, attempts, bodies, what is held against an address, whom to wake, what goes back."""
-        owner, known = self._post.owner, self._known
-        changed = claims.settle(session, owner, _settlements(self._post, session, known, self._now))
-        self._states = {each.id: each.state for each in changed}
-        tried = [_attempt(each, verdict, self._now) for each, verdict in known if verdict.code or verdict.stage]
-        claims.record_attempts(session, tried)
-        self._keep(session)
+        owner = self._post.owner
+        found = _endings(self._post, session, self._known, self._now)
+        changed = endings.write(session, owner, found, self._now)
+        self._states = {each.id: each.way.state for each in found if each.id in changed}
+        self._keep_clocks(session)
         self._hold(session)
-        over = {each.subscriber_id for each in changed if each.state is not MessageState.WAITING}
-        people.wake(session, over, self._now)
         if self._back:
             claims.give_back(session, owner, self._back)
             claims.find_again(session, owner, self._back)
@@ -87,12 +85,10 @@ class Recording:
 
     # ── What follows ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _keep(self, session: Session) -> None:
-        """What was sent is kept to the letter; what it said of an offer's end holds from now on."""
-        states = self._states
-        gone = [each for each, _ in self._known if states.get(each.letter.id) in _GONE]
-        keep_clocks(session, [each.letter for each in gone])
-        bodies.keep(session, {each.letter.id: each.body for each in gone if each.body is not None}, self._now)
+    def _keep_clocks(self, session: Session) -> None:
+        """What a mail that left said of an offer's end holds from now on."""
+        offering = [each.letter for each, _ in self._known if each.letter.offer]
+        keep_clocks(session, [letter for letter in offering if self._states.get(letter.id) in _GONE])
 
     def _hold(self, session: Session) -> None:
         """What an answer says against an address; never for team mail, which goes to our own people."""
@@ -146,21 +142,23 @@ _COUNTED = frozenset((MessageState.SENT, MessageState.REFUSED))
 # ── Rows ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _settlements(post: Post, session: Session, known: Sequence[_Known], now: Instant) -> list[Settlement]:
+def _endings(post: Post, session: Session, known: Sequence[_Known], now: Instant) -> list[Ending]:
     waiting = [each.letter for each, verdict in known if verdict.state is MessageState.WAITING]
     first = claims.first_attempts(session, [letter.id for letter in waiting if letter.attempts])
-    return [_settlement(post, each, first, now) for each in known]
+    return [_ending(post, each, first, now) for each in known]
 
 
-def _settlement(post: Post, known: _Known, first: Mapping[int, Instant], now: Instant) -> Settlement:
+def _ending(post: Post, known: _Known, first: Mapping[int, Instant], now: Instant) -> Ending:
     ended, verdict = known
     letter, state, reason, due_at = ended.letter, verdict.state, verdict.reason, None
     if state is MessageState.WAITING:
         due_at = again_at(verdict, _trying(letter, first.get(letter.id, now)), now, chance(post))
         if due_at is None:
             state, reason = MessageState.SKIPPED, "gave_up"
-    counted = verdict.counts, ended.version.id
-    return Settlement(letter.id, letter.claim_no, state, now, reason, verdict.reply, due_at, *counted)
+    is_tried = bool(verdict.code or verdict.stage)
+    answer = is_tried, ended.relay, verdict.stage, verdict.code, verdict.enhanced
+    way = Way(state, verdict.state, reason, due_at, verdict.counts, ended.version.id, *answer)
+    return Ending(letter.id, letter.claim_no, way, verdict.reply, ended.body)
 
 
 def _trying(letter: Letter, first_at: Instant) -> Trying:
@@ -171,9 +169,3 @@ def _trying(letter: Letter, first_at: Instant) -> Trying:
 def chance(post: Post) -> float:
     """A number from 0 to 1, out of the world's own chance."""
     return int.from_bytes(post.world.new_id()[:4], "big") / 2**32
-
-
-def _attempt(ended: Ended, verdict: Verdict, now: Instant) -> Attempt:
-    letter = ended.letter
-    answer = verdict.stage, verdict.code, verdict.enhanced, verdict.state.value, verdict.reply
-    return Attempt(letter.id, letter.claim_no, now, ended.relay, *answer)

@@ -128,8 +128,8 @@ class Taking:
 
     def within(self, session: Session) -> tuple[Load | None, int]:
         """Claim, ask, read: the load, and how many were claimed. The load is true once this is committed."""
-        shelved = self._post.shelf.look(session)
         control = releases.control(session)
+        shelved = self._post.shelf.look(session, control)
         if shelved is None or control.is_killed:
             return None, 0
         claimed = self._claim(session)

@@ -22,6 +22,7 @@ from app.core.site import Ladder, ScoringRule, Site
 from app.core.workspace import Workspace
 from app.files.reader import read
 from app.store import releases
+from app.store.releases import Control
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,9 @@ class Shelf:
         self._older: dict[tuple[str, str], Campaign] = {}
         self._lock = threading.Lock()
 
-    def look(self, session: Session) -> Shelved | None:
-        """The live book; None when nothing was published yet."""
-        control = releases.control(session)
+    def look(self, session: Session, control: Control | None = None) -> Shelved | None:
+        """The live book; None when nothing was published yet. Whoever has read the control row hands it in."""
+        control = control or releases.control(session)
         held = self._held
         if held is not None and held.version == control.version:
             return held

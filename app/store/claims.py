@@ -7,7 +7,7 @@ later write names owner and claim number, and changing no row means that the tru
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from sqlalchemy import Update, and_, func, select, text, tuple_, update
@@ -84,11 +84,14 @@ def _ranks(session: Session, mail_class: MailClass, lane: str) -> Iterator[int]:
 
 def claim(session: Session, owner: str, wanted: Wanted) -> list[Claim]:
     """Take what is due, highest rank first, oldest first. Nobody else gets the same message."""
-    taken: list[Claim] = []
+    taken = _claim(session, owner, wanted, _CLAIM_HIGHEST)
+    if len(taken) >= wanted.limit:
+        return taken
     queue = {"mail_class": wanted.mail_class.value, "lane": wanted.lane}
     rank = _HIGHEST.scalar(session, **queue)
     while rank is not None:
-        taken += _claim(session, owner, wanted, rank, wanted.limit - len(taken))
+        left = wanted.limit - len(taken)
+        taken += _claim(session, owner, replace(wanted, limit=left), _CLAIM, rank=rank)
         if len(taken) >= wanted.limit:
             break
         rank = _NEXT.scalar(session, **queue, rank=rank)
@@ -96,28 +99,38 @@ def claim(session: Session, owner: str, wanted: Wanted) -> list[Claim]:
 
 
 _QUEUE = "state IN ('queued', 'waiting') AND mail_class = :mail_class AND lane = :lane"
-_HIGHEST = Hot(f"SELECT max(rank) FROM message WHERE {_QUEUE}")  # noqa: S608 - our own words
-_NEXT = Hot(f"SELECT max(rank) FROM message WHERE {_QUEUE} AND rank < :rank")  # noqa: S608
-_DUE = f"""SELECT id FROM message WHERE {_QUEUE} AND rank = :rank AND due_at <= :now AND due_at >= :since
+_TOP = f"SELECT max(rank) FROM message WHERE {_QUEUE}"  # noqa: S608 - our own words
+_HIGHEST = Hot(_TOP)
+_NEXT = Hot(f"{_TOP} AND rank < :rank")
+_DUE = f"""SELECT id FROM message WHERE {_QUEUE} AND rank = {{rank}} AND due_at <= :now AND due_at >= :since
  ORDER BY due_at, id LIMIT :limit"""  # noqa: S608
 _TAKE = """UPDATE message SET state = 'claimed', owner = :owner, lease_until = :lease_until, claim_no = claim_no + 1
  WHERE id {due} RETURNING due_at, id, claim_no"""
-# what was locked is due for certain; asked again, PostgreSQL might look for it among all that is due, not by the key
-_CLAIM = Hot(_TAKE.format(due=f"IN ({_DUE})"), _TAKE.format(due=f"= ANY(ARRAY({_DUE} FOR UPDATE SKIP LOCKED))"))
+
+
+def _claiming(rank: str) -> Hot:
+    """What was locked is due for certain; asked again, PostgreSQL might look for it among all that is due."""
+    due = _DUE.format(rank=rank)
+    return Hot(_TAKE.format(due=f"IN ({due})"), _TAKE.format(due=f"= ANY(ARRAY({due} FOR UPDATE SKIP LOCKED))"))
+
+
+_CLAIM = _claiming(":rank")
+_CLAIM_HIGHEST = _claiming(f"({_TOP})")
+"""Of the highest rank there is, which most of the time is all there is."""
 _ALWAYS = -(2**62)
 
 
-def _claim(session: Session, owner: str, wanted: Wanted, rank: int, limit: int) -> list[Claim]:
-    rows = _CLAIM.rows(
+def _claim(session: Session, owner: str, wanted: Wanted, claiming: Hot, **rank: int) -> list[Claim]:
+    rows = claiming.rows(
         session,
         mail_class=wanted.mail_class.value,
         lane=wanted.lane,
-        rank=rank,
         now=wanted.now,
         since=_ALWAYS if wanted.since is None else wanted.since,
-        limit=limit,
+        limit=wanted.limit,
         owner=owner,
         lease_until=wanted.lease_until,
+        **rank,
     )
     return [Claim(id_, claim_no) for _, id_, claim_no in sorted(rows)]
 
@@ -192,8 +205,7 @@ _SETTLE = HotRows(
 
 def _settlement_row(each: Settlement) -> tuple[object, ...]:
     settled_at = None if each.state is MessageState.WAITING else each.at
-    reply = each.reply if _fits(each.reply) else each.reply.replace("\0", "")[:_LONGEST]
-    words = each.reason[:64], reply, int(each.counts), each.mail_version_id
+    words = each.reason[:LONGEST_REASON], fitted(each.reply), int(each.counts), each.mail_version_id
     return each.id, each.claim_no, each.state._value_, settled_at, each.due_at, *words
 
 
@@ -222,7 +234,7 @@ def record_attempts(session: Session, attempts: Sequence[Attempt]) -> None:
     Of a message that was erased meanwhile nothing is kept.
     """
     if attempts:
-        _ATTEMPTS.rows(session, [each if _fits(each.text) else _fitted(each) for each in attempts])
+        _ATTEMPTS.rows(session, [each if fitted(each.text) is each.text else _fitted(each) for each in attempts])
 
 
 _ATTEMPT = {
@@ -244,16 +256,17 @@ _ATTEMPTS = HotRows(
 )
 
 
-def _fits(words: str) -> bool:
-    return len(words) <= _LONGEST and "\0" not in words
-
-
 def _fitted(each: Attempt) -> Attempt:
-    return each._replace(text=each.text.replace("\0", "")[:_LONGEST])
+    return each._replace(text=fitted(each.text))
 
 
+def fitted(words: str) -> str:
+    """What is kept of an answer: at most a thousand characters, and none that PostgreSQL refuses."""
+    return words if len(words) <= _LONGEST and "\0" not in words else words.replace("\0", "")[:_LONGEST]
+
+
+LONGEST_REASON = 64
 _LONGEST = 1000
-"""Characters of an answer that are kept."""
 
 
 def first_attempts(session: Session, ids: Sequence[int]) -> dict[int, Instant]:

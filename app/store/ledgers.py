@@ -30,7 +30,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.core.instants import DAY, Instant, Span
 from app.store.base import At, Base, Id, RowId, partial_index, table_of, upsert
-from app.store.rows import Rows
+from app.store.hot import HotRows
 
 
 class TokenUsedRow(Base):
@@ -196,14 +196,24 @@ def add_stage_counts(session: Session, stages: Mapping[StageCount, int]) -> None
 
 def _bump(session: Session, model: type[Base], keys: tuple[str, ...], counts: Mapping[Any, int]) -> None:
     """Sorted, so that two workers never lock the same counters in opposite order."""
-    rows = [dict(zip(keys, key, strict=True), value=value) for key, value in sorted(counts.items()) if value]
-    _bumping(model, keys).write(session, rows)
+    rows = [(*key, value) for key, value in sorted(counts.items()) if value]
+    for at in range(0, len(rows), _AT_ONCE):
+        _bumping(model, keys).rows(session, rows[at : at + _AT_ONCE])
+
+
+_AT_ONCE = 200
 
 
 @cache
-def _bumping(model: type[Base], keys: tuple[str, ...]) -> Rows:
-    more = f'"value" = "{table_of(model).name}"."value" + excluded."value"'
-    return Rows(model, (*keys, "value"), f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {more}")
+def _bumping(model: type[Base], keys: tuple[str, ...]) -> HotRows:
+    table = table_of(model)
+    sorts = {name: "integer" if name == "day" else "text" for name in keys} | {"value": "bigint"}
+    more = f"value = {table.name}.value + excluded.value"
+    return HotRows(
+        sorts,
+        f"INSERT INTO {table.name} ({', '.join(sorts)}) SELECT * FROM news WHERE true"  # noqa: S608 - our own names
+        f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {more}",
+    )
 
 
 def arm_counts(session: Session, arms: Sequence[str]) -> dict[tuple[str, str, str], int]:

@@ -107,7 +107,7 @@ def _table(reports: list[PoolReport]) -> Table:
 
 
 @codes.command("misused")
-@click.option("--limit", default=50, show_default=True)
+@click.option("--limit", default=50, show_default=True, help="At most so many.")
 def misused(limit: int) -> None:
     """Show codes used twice, too late, by somebody else, or never handed out, newest first."""
     world = build_world(settings_or_exit())

@@ -30,7 +30,12 @@ from app.world import World
 @click.argument("subject", default="")
 @click.option("--at", "at", default="", help="As of then, e.g. 2026-11-04T12:00+03:30; UTC when no offset is given.")
 @click.option("--planned", is_flag=True, help="The future under the files of FOLDER instead of what is live.")
-@click.option("--folder", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
+@click.option(
+    "--folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=".",
+    help="With --planned: where campaigns/ and email_templates/ are.",
+)
 @lang_option
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 def explain_command(address: str, subject: str, at: str, planned: bool, folder: Path, lang: str, as_json: bool) -> None:  # noqa: PLR0913 (click)

@@ -17,7 +17,13 @@ from app.main import today
 
 @click.command()
 @click.argument("campaign")
-@click.option("--folder", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".", show_default=True)
+@click.option(
+    "--folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=".",
+    show_default=True,
+    help="Where campaigns/ and email_templates/ are.",
+)
 @click.option("--live", is_flag=True, help="The live version, with the people standing at each step.")
 @click.option("--diff", is_flag=True, help="The files, coloured against the live version, with the people there.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write it there: .svg or .mmd.")

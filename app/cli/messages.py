@@ -80,7 +80,7 @@ class _Options:
 @messages.command("list")
 @click.option("--state", "states", type=click.Choice(LISTED), multiple=True, help="Default: uncertain and parked.")
 @_filters
-@click.option("--limit", default=actions.PAGE, show_default=True, type=click.IntRange(1, 100_000))
+@click.option("--limit", default=actions.PAGE, show_default=True, type=click.IntRange(1, 100_000), help="So many.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON, for tools.")
 def list_(states: tuple[str, ...], limit: int, as_json: bool, **options: str | None) -> None:
     """List mails that need a decision, or with --state others that are not settled."""

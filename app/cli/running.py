@@ -162,7 +162,7 @@ def web() -> None:
 
 
 @click.command()
-@click.option("--port", default=SHOP_PORT, show_default=True)
+@click.option("--port", default=SHOP_PORT, show_default=True, help="Where it answers.")
 def shop(port: int) -> None:
     """Run the demo's shop: a site of its own on another port, into which the box is embedded."""
     settings = settings_or_exit()

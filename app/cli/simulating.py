@@ -34,8 +34,8 @@ from app.main import today
 
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
-@click.option("--days", default=365, show_default=True, type=click.IntRange(1, 3650))
-@click.option("--audience", default=10_000, show_default=True, type=click.IntRange(1))
+@click.option("--days", default=365, show_default=True, type=click.IntRange(1, 3650), help="How long.")
+@click.option("--audience", default=10_000, show_default=True, type=click.IntRange(1), help="How many people.")
 @click.option("--seed", default=7, show_default=True, help="The same seed gives the same year.")
 @click.option("--behaviours", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="TOML: rates by sort.")
 @click.option("--processes", default=0, help="How many at once; all cores when not given.")

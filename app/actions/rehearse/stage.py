@@ -40,6 +40,7 @@ from app.store import letters, offers, people, queue, referrals, releases
 from app.store.copying import copy, redate
 from app.store.engine import Database, open_database
 from app.store.letters import Letter
+from app.store.releases import Control
 from app.store.tables import metadata
 from app.world import World
 
@@ -88,8 +89,8 @@ class StoryShelf(Shelf):
         """The book as published."""
         return super().look(session)
 
-    def look(self, session: Session) -> Shelved | None:
-        shelved = super().look(session)
+    def look(self, session: Session, control: Control | None = None) -> Shelved | None:
+        shelved = super().look(session, control)
         if shelved is None:
             return None
         if self._made is None or self._made[0] != shelved.version:

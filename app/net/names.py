@@ -107,9 +107,28 @@ def _no_answer(name: str, fault: Exception) -> NoAnswer:
         case NoResolverConfiguration():
             return NoAnswer(f"{name}: this machine knows no name server", is_silent=True)
         case OSError():
-            return NoAnswer(f"{name}: {fault.strerror or fault}", is_silent=True)
+            return NoAnswer(f"{name}: {fault.strerror or 'the name server cannot be reached'}", is_silent=True)
         case _:
-            return NoAnswer(f"{name}: {type(fault).__name__}")
+            return NoAnswer(f"{name}: {_unaskable(fault)}")
+
+
+def _unaskable(fault: Exception) -> str:
+    """What was wrong with the question, or with an answer nobody can read."""
+    from dns.name import EmptyLabel, IDNAException, LabelTooLong, NameTooLong
+
+    match fault:
+        case LabelTooLong():
+            return "a part of this name is longer than 63 signs"
+        case EmptyLabel():
+            return "a part of this name is empty, between two dots"
+        case NameTooLong():
+            return "this name is longer than 253 signs"
+        case IDNAException() | UnicodeError():
+            return "this name holds signs no name may have"
+        case ValueError():
+            return "this is no name server's address; write 192.0.2.53, with a port 192.0.2.53#5353"
+        case _:
+            return "what the name server said cannot be read"
 
 
 def _code(response: object) -> str:

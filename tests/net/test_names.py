@@ -70,10 +70,23 @@ def test_silence_and_a_server_that_is_not_there_are_told_apart_from_a_refusal() 
 
 
 def test_a_name_that_cannot_be_one_is_no_answer() -> None:
-    with pytest.raises(NoAnswer, match="LabelTooLong"):
-        exchangers(f"{'a' * 64}.ir", "127.0.0.1#9")
-    with pytest.raises(NoAnswer, match="EmptyLabel"):
-        exchangers("a..ir", "127.0.0.1#9")
+    for name, words in (
+        (f"{'a' * 64}.ir", "a part of this name is longer than 63 signs"),
+        ("a..ir", "a part of this name is empty, between two dots"),
+        ("ab." * 100 + "ir", "this name is longer than 253 signs"),
+        ("a\u2028b.ir", "this name holds signs no name may have"),
+    ):
+        with pytest.raises(NoAnswer) as caught:
+            exchangers(name, "127.0.0.1#9")
+        assert str(caught.value) == f"{name}: {words}"
+        assert not caught.value.is_silent
+
+
+@pytest.mark.parametrize("server", ["nobody", "127.0.0.1#fifty"])
+def test_what_is_no_name_server_is_said_so_and_no_fault_of_a_program_is_shown(server: str) -> None:
+    with pytest.raises(NoAnswer, match=r"this is no name server's address; write 192\.0\.2\.53") as caught:
+        txt("workspace.ir", server)
+    assert "Error" not in str(caught.value)
 
 
 def test_a_host_that_is_an_alias_is_known_by_its_own_name() -> None:

@@ -70,8 +70,9 @@ _TAG: Final = {
     Kind.FORM: 11,
     Kind.BOUNCE: 10,
 }
-_PAGES: Final = {Kind.VIEW: "v", Kind.UNSUBSCRIBE: "u", Kind.PREFERENCES: "p", Kind.SHARE: "share"}
-_OF_MAIL: Final = frozenset((Kind.MAIL, Kind.VIEW))
+_PAGES: Final = {
+    Kind.VIEW: "v", Kind.UNSUBSCRIBE: "u", Kind.PREFERENCES: "p", Kind.SHARE: "share", Kind.CONFIRM: "confirm",
+}  # fmt: skip
 _MAIL_RAW: Final = _MAIL.size + _TAG[Kind.MAIL]
 _MAIL_LETTERS: Final = _MAIL_RAW * 4 // 3
 _SHEET_TAG: Final = 11
@@ -212,14 +213,12 @@ class Links:
     # Mails: one token for all links of one mail.
 
     def sheet(self, kinds: Sequence[Kind], *, is_left_by_letter: bool = False) -> Sheet:
-        """What makes tokens of these kinds, each the one its own function makes. Raises KeyError for a kind not among
-        `LETTERS`, ValueError when somebody is to leave by letter but not by a page.
-        """
+        """What makes tokens of these kinds, of those in `LETTERS`; whoever leaves by letter may leave by a page too."""
         number = self.keys[0].number
         sizes = [LETTERS[kind] // 4 * 3 for kind in kinds]
         start = sum(sizes[: kinds.index(Kind.UNSUBSCRIBE)]) if is_left_by_letter else 0
         by_letter = slice(start, start + _PERSON.size + _LOCAL_TAG) if is_left_by_letter else None
-        hashers = tuple((self._hashers[kind, number], kind not in _OF_MAIL) for kind in kinds)
+        hashers = tuple((self._hashers[kind, number], kind not in (Kind.MAIL, Kind.VIEW)) for kind in kinds)
         return Sheet(number, hashers, by_letter)
 
     def page(self, kind: Kind, token: str) -> str:
@@ -365,7 +364,7 @@ class Links:
     # Passes: links with an end.
 
     def confirm_url(self, person: bytes, consent: int, until: Instant) -> str:
-        return f"{self.base_url}/confirm/{self.pass_token(Kind.CONFIRM, Pass(person, consent, '', until))}"
+        return self.page(Kind.CONFIRM, self.pass_token(Kind.CONFIRM, Pass(person, consent, "", until)))
 
     def resend_url(self, person: bytes, consent: int, until: Instant) -> str:
         return f"{self.base_url}/resend/{self.pass_token(Kind.RESEND, Pass(person, consent, '', until))}"

@@ -22,7 +22,7 @@ from premailer import transform
 from app.mail.compiled import CompiledMail, Refused
 from app.mail.components import SiteFacts
 from app.mail.context import Links, ListHeaders, MailContext, Recipient, Sender, Tracking
-from app.mail.message import Message, _ready, render
+from app.mail.message import Message, render, unpacked
 from app.mail.publish import PublishOptions, compile_mail
 from app.mail.source import Layouts, SourceText, read_mail
 from app.mail.templates import environment
@@ -96,7 +96,7 @@ def timed(work: Callable[[int], object], times: int) -> float:
 
 def contestants(locale: str) -> dict[str, tuple[Callable[[int], object], int]]:
     mail = compiled(locale)
-    ready = _ready(mail, is_counted=True)
+    ready = unpacked(mail, is_counted=True)
     # the plain way renders a template that still has its style sheet
     styled = mail.html.replace(
         "<head>", "<head><style>.pv-body p{margin:0 0 16px 0}.pv-body a{color:#0b6b4f}</style>", 1
@@ -110,7 +110,7 @@ def contestants(locale: str) -> dict[str, tuple[Callable[[int], object], int]]:
     contexts = [context(number) for number in range(400)]
 
     def variables(number: int) -> dict[str, object]:
-        return ready._variables(people[number], contexts[number])
+        return ready.variables(people[number], contexts[number])
 
     return {
         "html, inlined at publish": (lambda n: "".join(ready.html.pieces(variables(n))), 400),

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Final
 
 from sqlalchemy.orm import Session
 
@@ -23,12 +24,14 @@ from app.core.instants import DAY
 from app.core.offers import Content
 from app.core.person import MailClass
 from app.core.site import AttributeType, Site
-from app.links import Links, Pass
+from app.links import LETTERS, Kind, Links, MailRef, Pass, Sheet
 from app.mail.compiled import CompiledMail, from_plain
 from app.mail.context import Links as MailLinks
-from app.mail.context import ListHeaders, MailContext, Recipient, Sender, Tracking
-from app.mail.message import Message, render
-from app.mail.values import Money, Value
+from app.mail.context import ListHeaders, MailContext, Particulars, Reader, Recipient, Sender, Tracking
+from app.mail.edition import Edition
+from app.mail.message import Message
+from app.mail.values import Money, Survey, Value
+from app.settings import Settings
 from app.store import letters as store
 from app.store.letters import Letter
 from app.world import World
@@ -37,7 +40,7 @@ CONFIRM_FOR = 30 * DAY
 """How long a confirmation link works."""
 
 
-SPOKEN_OF = frozenset(("view", "referral", "magnet", "confirm"))
+SPOKEN_OF: Final = frozenset(("view", "referral", "magnet", "confirm"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,26 +109,27 @@ def compose(world: World, shelved: Shelved, letter: Letter, chosen: Chosen, give
 
     Raises RenderFault or UnsendableAddress (app.mail) when it cannot be written.
     """
-    context = _context(world, shelved, letter, chosen)
-    locale = chosen.mail.locale or letter.locale or shelved.book.site.locales[0]
-    if isinstance(given, Story):
-        told = story_values(shelved.book.site, given, Reading(locale, letter.timezone))
-        context = replace(context, extra={**context.extra, "notice": {**letter.data, **told}})
-    if isinstance(given, Given):
-        context = replace(
-            context, offer=offer_values(world.links, shelved.book.site, given, Reading(locale, letter.timezone))
-        )
-    if "survey" in chosen.mail.names:
-        context = replace(context, surveys=surveys_of(world.links, shelved, letter, Asking(chosen.id, locale)))
-    return render(chosen.mail, recipient_of(shelved, letter), context)
+    occasion = _occasion(world, shelved, letter, chosen)
+    edition = occasion.edition
+    asked = _asked(occasion, shelved.book.site, letter)
+    reader = Reader(world.now(), letter.address, _name(letter), asked, _tokens(occasion, world, letter, chosen))
+    made = edition.filled_in(reader)
+    if made is None:
+        sitting = _Sitting(world, shelved, letter, chosen, given, occasion)
+        made = edition.drawn_up(reader, Particulars(recipient_of(shelved, letter), occasion.sizes, sitting.context))
+    return made
 
 
 def recipient_of(shelved: Shelved, letter: Letter) -> Recipient:
     site = shelved.book.site
     values = attributes_of(site, letter.attributes) | {"address": letter.subscriber_address, "locale": letter.locale}
-    name = letter.attributes.get("first_name", "") if letter.mail_class is not MailClass.TEAM else ""
     zone = letter.timezone or site.timezone
-    return Recipient(letter.address, str(name), letter.locale or site.locales[0], values, zone)
+    return Recipient(letter.address, _name(letter), letter.locale or site.locales[0], values, zone)
+
+
+def _name(letter: Letter) -> str:
+    """Of the person the mail goes to; our own people go without."""
+    return str(letter.attributes.get("first_name", "")) if letter.mail_class is not MailClass.TEAM else ""
 
 
 def attributes_of(site: Site, given: Fields) -> dict[str, Value]:
@@ -141,23 +145,191 @@ def _shown(site: Site, kind: AttributeType, value: object) -> Value:
     return value if isinstance(value, str | int | float | bool) else ""
 
 
-def _context(world: World, shelved: Shelved, letter: Letter, chosen: Chosen) -> MailContext:
-    site, links = shelved.book.site, world.links
-    words = _words(shelved.book, chosen.mail.locale or letter.locale or site.locales[0])
-    made = _links(world, shelved, letter, chosen)
-    return MailContext(
-        public_id=letter.public_id.hex(),
-        at=world.now(),
-        sender=words.sender,
-        site=words.values,
-        links=made,
-        tracking=_tracking(links, letter, chosen),
-        lists=_lists(world, letter, words, made.unsubscribe),
-        event=_event(site, letter),
-        subject_variant=letter.subject,
-        extra=_root(letter, words),
-        image_url=f"{world.settings.base_url}/i",
+# ── What is the same for all readers of a mail ───────────────────────────────────────────────────────────────────────
+
+_ID, _LEAVE_BY_LETTER, _MAIL, _CONFIRM = "id", "leave by letter", "mail", "confirm"
+_PAGES: Final = {
+    "unsubscribe": Kind.UNSUBSCRIBE, "preferences": Kind.PREFERENCES, "view": Kind.VIEW, "referral": Kind.SHARE,
+}  # fmt: skip
+_KINDS: Final = {_MAIL: Kind.MAIL, **_PAGES}
+"""Of the tokens a sheet makes, those for pages by the names of links in templates."""
+_LETTERS: Final = {
+    **{name: LETTERS[kind] for name, kind in _KINDS.items()}, _LEAVE_BY_LETTER: 56, _CONFIRM: 52, _ID: 32,
+}  # fmt: skip
+"""How long each token is."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Occasion:
+    """One mail, sent by one campaign in one release: who writes, what forms there are, and which tokens readers get."""
+
+    held: tuple[Book, Links, Settings]
+    """An occasion is found by their identity."""
+    words: _Words
+    edition: Edition
+    names: tuple[str, ...]
+    """Of the tokens, in their order."""
+    sheet: Sheet
+    asked: tuple[tuple[str, AttributeType], ...]
+    """The attributes forms ask for."""
+    asks_of_herself: bool
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        return tuple(_LETTERS[name] for name in self.names)
+
+
+_occasions: dict[tuple[object, ...], _Occasion] = {}
+_MOST_OCCASIONS = 512
+
+
+def _occasion(world: World, shelved: Shelved, letter: Letter, chosen: Chosen) -> _Occasion:
+    book, links, settings, mail = shelved.book, world.links, world.settings, chosen.mail
+    key = (
+        id(book), id(links), id(settings), id(mail), mail.locale or letter.locale,
+        letter.mail, letter.subject, letter.campaign, letter.mail_class._value_,
+    )  # fmt: skip
+    found = _occasions.get(key)
+    if found is None:
+        if len(_occasions) >= _MOST_OCCASIONS:
+            _occasions.clear()
+        found = _occasions[key] = _new_occasion(world, book, letter, chosen)
+    return found
+
+
+def _new_occasion(world: World, book: Book, letter: Letter, chosen: Chosen) -> _Occasion:
+    locale = chosen.mail.locale or letter.locale or book.site.locales[0]
+    edition = Edition(chosen.mail, is_counted=letter.mail_class is not MailClass.TEAM)
+    names = tuple(_names(world, letter, chosen, edition))
+    sheet = world.links.sheet(
+        [_KINDS[name] for name in names if name in _KINDS], is_left_by_letter=_LEAVE_BY_LETTER in names
     )
+    wanted = {*edition.needs.said, *edition.needs.weighed} if edition.needs else set()
+    asked = tuple((key, attribute.type) for key, attribute in book.site.attributes.items() if key in wanted)
+    held = (book, world.links, world.settings)
+    return _Occasion(held, _words(book, locale), edition, names, sheet, asked, not wanted.isdisjoint(_HERSELF))
+
+
+_HERSELF: Final = frozenset(("address", "locale"))
+
+
+def _names(world: World, letter: Letter, chosen: Chosen, edition: Edition) -> Iterator[str]:
+    """The tokens a mail needs: those of the links it shows, and those its header has."""
+    shown = set(edition.needs.links) if edition.needs else {"unsubscribe", "preferences"} | chosen.says
+    is_marketing = letter.mail_class is MailClass.MARKETING
+    if letter.mail_class is not MailClass.TEAM:
+        yield _MAIL
+    yield from (name for name in _PAGES if name in shown or (is_marketing and name == "unsubscribe"))
+    if is_marketing and world.settings.bounce_domain:
+        yield _LEAVE_BY_LETTER
+    if _CONFIRM in shown:
+        yield _CONFIRM
+    yield _ID
+
+
+# ── What is hers alone ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _asked(occasion: _Occasion, site: Site, letter: Letter) -> dict[str, Value]:
+    given = letter.attributes
+    found = {key: _shown(site, kind, given.get(key, "")) for key, kind in occasion.asked}
+    if occasion.asks_of_herself:
+        found |= {"address": letter.subscriber_address, "locale": letter.locale}
+    return found
+
+
+def _tokens(occasion: _Occasion, world: World, letter: Letter, chosen: Chosen) -> bytes:
+    """In the order of the occasion's names."""
+    made = occasion.sheet.tokens(MailRef(letter.id, chosen.id), letter.subscriber_public_id)
+    if _CONFIRM in occasion.names:
+        consent = int(letter.data.get("consent", "0"))
+        until = world.wall() + CONFIRM_FOR
+        made += world.links.pass_token(Kind.CONFIRM, Pass(letter.subscriber_public_id, consent, "", until)).encode()
+    return made + letter.public_id.hex().encode()
+
+
+@dataclass(frozen=True, slots=True)
+class _Sitting:
+    """A mail written for one reader from the beginning: everything it is made of."""
+
+    world: World
+    shelved: Shelved
+    letter: Letter
+    chosen: Chosen
+    given: Promise | None
+    occasion: _Occasion
+
+    def context(self, tokens: Sequence[str]) -> MailContext:
+        """What the mail is made of, with these tokens."""
+        site, words, letter = self.shelved.book.site, self.occasion.words, self.letter
+        token = dict(zip(self.occasion.names, tokens, strict=True))
+        return MailContext(
+            public_id=token[_ID],
+            at=self.world.now(),
+            sender=words.sender,
+            site=words.values,
+            links=self._links(token),
+            tracking=self._tracking(token.get(_MAIL)),
+            lists=self._lists(token),
+            offer=self._offer(),
+            event=_event(site, letter),
+            surveys=self._surveys(),
+            subject_variant=letter.subject,
+            extra=_root(letter, words, self._told()),
+            image_url=f"{self.world.settings.base_url}/i",
+        )
+
+    def _links(self, token: Mapping[str, str]) -> MailLinks:
+        links = self.world.links
+        pages = {name: links.page(_PAGES[name], of) for name, of in token.items() if name in _PAGES}
+        return MailLinks(
+            **pages,
+            magnets=_magnets(self.world, self.shelved, self.letter) if "magnet" in self.chosen.says else {},
+            confirm=links.page(Kind.CONFIRM, token[_CONFIRM]) if _CONFIRM in token else "",
+        )
+
+    def _tracking(self, token: str | None) -> Tracking | None:
+        """Team mail is not tracked; confirmation links neither, for they change state behind a button of their own."""
+        if token is None:
+            return None
+        links = self.world.links
+
+        def sign(number: int, url: str) -> str:
+            return links.target_url(token, number, url)
+
+        return Tracking(links.clicks_url(token), links.open_url(token), sign)
+
+    def _lists(self, token: Mapping[str, str]) -> ListHeaders:
+        letter, words = self.letter, self.occasion.words
+        if letter.mail_class is not MailClass.MARKETING:
+            return ListHeaders()
+        local, domain = token.get(_LEAVE_BY_LETTER), self.world.settings.bounce_domain
+        return ListHeaders(
+            unsubscribe_url=self.world.links.page(Kind.UNSUBSCRIBE, token["unsubscribe"]),
+            unsubscribe_mailto=f"mailto:u+{local}@{domain}" if local else "",
+            list_id=words.list_id,
+            list_name=words.name,
+            feedback=(letter.campaign or "mail", letter.mail.replace("/", "-"), letter.mail_class.value, "parvar"),
+        )
+
+    def _offer(self) -> dict[str, Value] | None:
+        if not isinstance(self.given, Given):
+            return None
+        return offer_values(self.world.links, self.shelved.book.site, self.given, self._reading())
+
+    def _told(self) -> dict[str, Value]:
+        """What a story tells our own people."""
+        given = self.given
+        return story_values(self.shelved.book.site, given, self._reading()) if isinstance(given, Story) else {}
+
+    def _surveys(self) -> dict[str, Survey]:
+        if "survey" not in self.chosen.mail.names:
+            return {}
+        asking = Asking(self.chosen.id, self.occasion.words.locale)
+        return surveys_of(self.world.links, self.shelved, self.letter, asking)
+
+    def _reading(self) -> Reading:
+        return Reading(self.occasion.words.locale, self.letter.timezone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,36 +373,20 @@ def site_values(site: Site, locale: str) -> dict[str, Value]:
     }
 
 
-def _root(letter: Letter, words: _Words) -> dict[str, Value]:
+def _root(letter: Letter, words: _Words, told: Mapping[str, Value]) -> dict[str, Value]:
     place = words.places.get((letter.stage, letter.kind))
     if place is None:
         place = words.places[letter.stage, letter.kind] = place_values(words.book.ladder, letter, words.locale)
     root = {**place, "run": {"campaign": letter.campaign}}
-    untold: dict[str, Value] = {"story": (), "answer": "", "comment": "", **letter.data}
-    return {**root, "notice": untold} if letter.mail_class is MailClass.TEAM else root
+    if letter.mail_class is MailClass.TEAM or told:
+        root["notice"] = {"story": (), "answer": "", "comment": "", **letter.data, **told}
+    return root
 
 
 def return_path(world: World, letter: Letter) -> str:
     """The envelope sender of this attempt: signed, so that a bounce tells what it is about."""
     domain = world.settings.bounce_domain
     return f"{world.links.bounce_local(letter.id, letter.attempts)}@{domain}" if domain else ""
-
-
-def _links(world: World, shelved: Shelved, letter: Letter, chosen: Chosen) -> MailLinks:
-    person, links = letter.subscriber_public_id, world.links
-    return MailLinks(
-        unsubscribe=links.unsubscribe_url(person, letter.id),
-        preferences=links.preferences_url(person, letter.id),
-        view=links.view_url(letter.id, chosen.id) if "view" in chosen.says else "",
-        referral=links.share_url(person, letter.id) if "referral" in chosen.says else "",
-        magnets=_magnets(world, shelved, letter) if "magnet" in chosen.says else {},
-        confirm=_confirm(world, letter) if "confirm" in chosen.says else "",
-    )
-
-
-def _confirm(world: World, letter: Letter) -> str:
-    consent = int(letter.data.get("consent", "0"))
-    return world.links.confirm_url(letter.subscriber_public_id, consent, world.wall() + CONFIRM_FOR)
 
 
 def _magnets(world: World, shelved: Shelved, letter: Letter) -> dict[str, str]:
@@ -242,32 +398,6 @@ def _magnet_url(world: World, letter: Letter, box: Box) -> str:
     valid_for = box.magnet.valid_for if box.magnet else DAY
     given = Pass(letter.subscriber_public_id, letter.id, box.key, world.wall() + valid_for)
     return world.links.magnet_url(given)
-
-
-def _tracking(links: Links, letter: Letter, chosen: Chosen) -> Tracking | None:
-    """Team mail is not tracked; confirmation links neither, for they change state behind a button of their own."""
-    if letter.mail_class is MailClass.TEAM:
-        return None
-    token = links.mail_token(letter.id, chosen.id)
-
-    def sign(number: int, url: str) -> str:
-        return links.target_url(token, number, url)
-
-    return Tracking(links.click_url(token, 0).removesuffix("/0"), links.open_url(token), sign)
-
-
-def _lists(world: World, letter: Letter, words: _Words, unsubscribe: str) -> ListHeaders:
-    if letter.mail_class is not MailClass.MARKETING:
-        return ListHeaders()
-    domain = world.settings.bounce_domain
-    local = world.links.unsubscribe_local(letter.subscriber_public_id, letter.id) if domain else ""
-    return ListHeaders(
-        unsubscribe_url=unsubscribe,
-        unsubscribe_mailto=f"mailto:{local}@{domain}" if domain else "",
-        list_id=words.list_id,
-        list_name=words.name,
-        feedback=(letter.campaign or "mail", letter.mail.replace("/", "-"), letter.mail_class.value, "parvar"),
-    )
 
 
 def _event(site: Site, letter: Letter) -> dict[str, Value] | None:

@@ -5,8 +5,10 @@ Owns these values. Everything in them was worked out by somebody else; it must n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import NamedTuple
 
 from app.core.instants import Instant
 from app.core.replacing import swift
@@ -95,3 +97,34 @@ class MailContext:
     image_url: str = ""
     attachments: tuple[Attachment, ...] = ()
     extra_headers: tuple[tuple[str, str], ...] = ()
+
+
+class Reader(NamedTuple):
+    """What differs from one reader of a mail to the next; `attributes` are those the mail asks for.
+
+    `tokens` stand one behind the other in ASCII, each as long for everybody: letters of base 64 or 32, vouched for by
+    whoever signed them. The last one is the public id of the message.
+    """
+
+    at: Instant
+    address: str
+    name: str
+    attributes: Values
+    tokens: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Particulars:
+    """What it takes to render a mail for one reader: who she is, and her context with these tokens or others.
+
+    `sizes` say how long each token is.
+    """
+
+    person: Recipient
+    sizes: tuple[int, ...]
+    context: Callable[[Sequence[str]], MailContext]
+
+    def tokens(self, whole: bytes) -> tuple[str, ...]:
+        """The tokens of a reader, each by itself."""
+        text, ends = whole.decode("ascii"), list(accumulate(self.sizes))
+        return tuple(text[end - size : end] for size, end in zip(self.sizes, ends, strict=True))

@@ -1,9 +1,9 @@
 """Form letters: what a mail says alike to many, kept with blanks for what only one reader has.
 
-Owns which values can be filled in after rendering, the stand-ins that find their places, and the filling. Must not
-render, sign or know headers.
+Owns which values can be filled in after rendering, and the stand-ins that find their places. Must not render, sign or
+know headers or the wire.
 
-A mail is rendered once with stand-ins for the reader's links and name; for the next reader only the blanks are filled.
+A mail is rendered once with stand-ins for the reader's tokens and name; for the next reader only the blanks are filled.
 That is right for values a template only prints, or asks whether they are there: the stand-in has the length and the
 letters of the real one. Every other value the mail depends on is part of the question a form answers.
 """
@@ -11,18 +11,14 @@ letters of the real one. Every other value the mail depends on is part of the qu
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Final, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Final, NamedTuple, TypeAlias
 
 from jinja2 import nodes
 
-from app.mail.encode import base64_lines, quoted_piece, utf8_piece
-from app.mail.values import Values
-
-T = TypeVar("T")
+from app.mail.encode import quoted_piece, utf8_piece
+from app.mail.values import Value, Values
 
 # ── What a mail depends on ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -100,11 +96,8 @@ def _passes(node: nodes.Node, child: nodes.Node, is_said: bool) -> bool:
 # ── Questions ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 Question: TypeAlias = tuple[object, ...]
-Reals: TypeAlias = list[str]
-"""The values of the blanks: her links, the beginning of counted links, the pixel, words; empty where there is none."""
-Swaps: TypeAlias = tuple[tuple[str, str], ...]
-"""Stand-ins with what they stand for."""
-_ADDRESSES: Final = re.compile(r"[A-Za-z0-9./:_~\n-]*").fullmatch
+Stands: TypeAlias = tuple[str, ...]
+"""For each token of a reader and each word said to her; empty where nothing may stand in."""
 _NAMES: Final = (
     re.compile("[A-Za-zÀ-ÖØ-öø-ʯ]+(?:[ -][A-Za-zÀ-ÖØ-öø-ʯ]+)*").fullmatch,
     re.compile("[آ-غف-يپچژکگی]+(?:[ \u200c][آ-غف-يپچژکگی]+)*").fullmatch,
@@ -116,75 +109,88 @@ _STAND_INS: Final = ("QzXjVkWqJxZv", "ظضژغثذءأؤئةى")
 _MARK: Final = "zqxjvkwqzxqjkvwzqxqzjvkqwx"
 
 
-def ask(needs: Needs, attributes: Values, addresses: Sequence[str]) -> tuple[Question, Reals] | None:
-    """What a form for this reader must be made for, and what fills its blanks.
+class Word(NamedTuple):
+    """A value said to a reader: what a form must be made for, and the value; that is empty where it has no blank."""
 
-    `addresses` are those of `needs.links`, then the beginning of counted links and the pixel. None when one of the
-    values fits no form.
-    """
-    if not _ADDRESSES("\n".join(addresses)):
-        return None
+    likeness: object
+    text: str = ""
+    quoted: bytes = b""
+    plain: bytes = b""
+
+
+def ask(needs: Needs, attributes: Values) -> tuple[Question, list[Word]]:
+    """What a form for this reader must be made for, and what fills its blanks besides her tokens."""
+    words = []
     question: list[object] = []
-    for address in addresses:
-        question += (address[: address.rfind("/") + 1], len(address))
-    reals = list(addresses)
     for name in needs.said:
         value = attributes.get(name)
-        likeness = _likeness(value) if value.__class__ is str else None
-        reals.append("" if likeness is None else value)  # type: ignore[arg-type]
-        question.append(_weight(value) if likeness is None else likeness)
-    question += [_weight(attributes.get(name)) for name in needs.weighed]
-    return tuple(question), reals
+        word = _word(value) if value.__class__ is str else Word(_weight(value))
+        words.append(word)
+        question.append(word.likeness)
+    if needs.weighed:
+        question += [_weight(attributes.get(name)) for name in needs.weighed]
+    return tuple(question), words
 
 
 @lru_cache(maxsize=4096)
-def _likeness(name: str) -> tuple[int, int] | None:
-    """What a stand-in must be like: of which alphabet, and how many bytes long. None for what nothing may stand for."""
-    size = len(name.encode("utf-8", "replace"))
-    if not _SHORTEST <= size <= _LONGEST:
-        return None
-    return next(((alphabet, size) for alphabet, matches in enumerate(_NAMES) if matches(name)), None)
+def _word(text: str) -> Word:
+    """With its alphabet and length in bytes for a likeness; the text itself when nothing may stand for it."""
+    size = len(text.encode("utf-8", "replace"))
+    alphabet = next((number for number, matches in enumerate(_NAMES) if matches(text)), None)
+    if alphabet is None or not _SHORTEST <= size <= _LONGEST:
+        return Word(text)
+    return Word((alphabet, size), text, quoted_piece(text), utf8_piece(text))
 
 
-def _weight(value: object) -> object:
+def _weight(value: Value) -> object:
     """A value as part of a question: 1, 1.0 and True print differently."""
     return value if value.__class__ is str else (value.__class__, repr(value))
 
 
-def stand_ins(needs: Needs, reals: Reals) -> Reals | None:
-    """Something for each value: as long in bytes, of the same letters, found nowhere else; None when there is not."""
-    first = len(reals) - len(needs.said)
-    made = [_address_like(real, number) for number, real in enumerate(reals[:first])]
-    made += [_name_like(real, number) for number, real in enumerate(reals[first:])]
-    given = [each for each in made if each]
-    return made if len(set(given)) == len([real for real in reals if real]) else None
+def stand_ins(sizes: Sequence[int], words: Sequence[Word]) -> Stands | None:
+    """Something for each token and word: as long in bytes, of its letters, found nowhere else; None when there is not.
+
+    Tokens are letters of base 64 or 32, so many as `sizes` says.
+    """
+    tokens = [f"{_MARK}{number:02}".ljust(size, "q") for number, size in enumerate(sizes)]
+    if list(map(len, tokens)) != list(sizes):
+        return None
+    said = [_name_like(word, number) for number, word in enumerate(words)]
+    given = [each for each in (*tokens, *said) if each]
+    wanted = len(tokens) + len([word for word in words if word.text])
+    return (*tokens, *said) if len(set(given)) == wanted else None
 
 
-def _address_like(address: str, number: int) -> str:
-    """The same place with another end."""
-    stem = address[: address.rfind("/") + 1]
-    room = len(address) - len(stem)
-    return "" if room < len(_MARK) else f"{stem}{_MARK}{number:0{room - len(_MARK)}}"
-
-
-def _name_like(name: str, number: int) -> str:
-    likeness = _likeness(name)
-    if likeness is None:
+def _name_like(word: Word, number: int) -> str:
+    if not word.text:
         return ""
-    alphabet, size = likeness
+    size = len(word.plain)
+    alphabet = 0 if _NAMES[0](word.text) else 1
     letters = _STAND_INS[alphabet][2 * number : 2 * number + 2] * size
     if alphabet == 0:
         return letters[:size]
     return f"{letters[0]} {letters[1 : size // 2]}" if letters and size % 2 else letters[: size // 2]
 
 
-# ── Filling ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Stand-ins and what they stand for ────────────────────────────────────────────────────────────────────────────────
+
+
+class Swaps(NamedTuple):
+    """Stand-ins, each with what it stands for, in UTF-8 and as long as itself."""
+
+    stands: Stands = ()
+    reals: tuple[bytes, ...] = ()
+
+
+NO_SWAPS: Final = Swaps()
 
 
 def swapped(text: str, swaps: Swaps) -> str:
-    """The text with the values for their stand-ins; in one go, for a name may look like another's stand-in."""
-    real = dict(swaps)
-    return re.sub("|".join(map(re.escape, real)), lambda found: real[found[0]], text)
+    """The text with the values for their stand-ins."""
+    parts, numbers = Stencil(swaps.stands).line(text)
+    made = list(parts)
+    made[1::2] = [swaps.reals[number].decode() for number in numbers]
+    return "".join(made)
 
 
 class Line(NamedTuple):
@@ -193,11 +199,9 @@ class Line(NamedTuple):
     parts: tuple[str, ...]
     numbers: tuple[int, ...]
 
-    def filled(self, reals: Reals) -> str:
-        if not self.numbers:
-            return self.parts[0]
+    def filled(self, values: Sequence[str]) -> str:
         made = list(self.parts)
-        made[1::2] = [reals[number] for number in self.numbers]
+        made[1::2] = [values[number] for number in self.numbers]
         return "".join(made)
 
 
@@ -206,7 +210,7 @@ class Stencil:
 
     __slots__ = ("_cut", "_number_of")
 
-    def __init__(self, stands: Reals) -> None:
+    def __init__(self, stands: Stands) -> None:
         self._number_of = {stand: number for number, stand in enumerate(stands) if stand}
         self._cut = re.compile(f"({'|'.join(map(re.escape, self._number_of)) or '$^'})").split
 
@@ -214,90 +218,3 @@ class Stencil:
         """The text with blanks where the stand-ins are."""
         parts = self._cut(text)
         return Line(tuple(parts), tuple(self._number_of[part] for part in parts[1::2]))
-
-
-class Blank(NamedTuple):
-    """One blank of a text for the wire: which value, what stands around it, and at which pieces it is."""
-
-    number: int
-    before: bytes
-    after: bytes
-    at: tuple[int, ...]
-
-
-class Wire(NamedTuple):
-    """A text in pieces for the wire, its blanks empty."""
-
-    pieces: tuple[bytes, ...]
-    blanks: tuple[Blank, ...]
-    is_base64: bool
-
-    def filled(self, reals: Sequence[bytes]) -> list[bytes]:
-        """The pieces with these values, in the encoding of the text."""
-        made = list(self.pieces)
-        for number, before, after, places in self.blanks:
-            piece = before + reals[number] + after
-            for at in places:
-                made[at] = piece
-        return [base64_lines(b"".join(made))] if self.is_base64 else made
-
-
-def wire_of(pieces: Sequence[bytes], fills: Mapping[int, str], stencil: Stencil, *, is_base64: bool) -> Wire | None:
-    """The pieces with blanks where the stand-ins are. `fills` are the texts behind some of the pieces, by their place.
-
-    None when a stand-in does not stand there alone.
-    """
-    encode = utf8_piece if is_base64 else quoted_piece
-    found: dict[tuple[int, bytes, bytes], list[int]] = defaultdict(list)
-    made = list(pieces)
-    for at, text in fills.items():
-        parts, numbers = stencil.line(text)
-        if len(numbers) > 1:
-            return None
-        if numbers:
-            found[numbers[0], encode(parts[0]), encode(parts[2])].append(at)
-            made[at] = b""
-    places = {at: which for which, every in found.items() for at in every}
-    merged, moved = _merged(made, places)
-    blanks = tuple(Blank(*which, tuple(moved[at] for at in every)) for which, every in found.items())
-    return Wire(merged, blanks, is_base64)
-
-
-def _merged(pieces: Sequence[bytes], apart: Container[int]) -> tuple[tuple[bytes, ...], dict[int, int]]:
-    """The pieces with neighbours joined, but for those that stay apart; and where these are now."""
-    made: list[bytes] = [b""]
-    moved: dict[int, int] = {}
-    for at, piece in enumerate(pieces):
-        if at in apart:
-            moved[at] = len(made)
-            made += (b"", b"")
-        else:
-            made[-1] += piece
-    return tuple(made), moved
-
-
-@dataclass(frozen=True, slots=True)
-class Form(Generic[T]):
-    """A mail drawn up for everybody of whom a question has the same answer.
-
-    `texts` are the text part and the HTML with stand-ins in them. `site` is held, for forms are found by its identity.
-    """
-
-    site: Values
-    stands: Reals
-    subject: Line
-    texts: tuple[T, T]
-    wires: tuple[Wire, Wire]
-
-    def swaps(self, reals: Reals) -> Swaps:
-        return tuple([pair for pair in zip(self.stands, reals, strict=True) if pair[0]])
-
-    def bodies(self, reals: Reals) -> tuple[list[bytes], list[bytes]]:
-        """Text part and HTML for the wire."""
-        text, html = self.wires
-        encode = utf8_piece if html.is_base64 else quoted_piece
-        encoded = [encode(real) for real in reals]
-        if text.is_base64 == html.is_base64:
-            return text.filled(encoded), html.filled(encoded)
-        encode = utf8_piece if text.is_base64 else quoted_piece
-        return text.filled([encode(real) for real in reals]), html.filled(encoded)

@@ -23,6 +23,8 @@ LINE = 76
 LONGEST = 998  # RFC 5322 section 2.1.1
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_USUAL = re.compile(f"{_LOCAL.pattern}@[a-z0-9-]+(?:\\.[a-z0-9-]+)*").fullmatch
+"""Addresses that stay as they are."""
 _TOKEN = re.compile(r"[^A-Za-z0-9_.-]+")
 _PLAIN_URL = re.compile(r"[A-Za-z0-9!#$%&'()*+,/:;=?@\[\]~._-]+")
 _URL_SAFE = "!#$%&'()*+,/:;=?@[]~"
@@ -32,9 +34,13 @@ class UnsendableAddress(ValueError):
     """An address no plain SMTP server takes; it should have been refused at signup."""
 
 
-@lru_cache(maxsize=4096)
 def ascii_address(address: str) -> str:
     """The address with its domain in A-labels (RFC 5890). Raises UnsendableAddress."""
+    return address if len(address) <= 64 and _USUAL(address) else _made_ascii(address)
+
+
+@lru_cache(maxsize=1024)
+def _made_ascii(address: str) -> str:
     local, at, domain = address.strip().rpartition("@")
     if not at or not _LOCAL.fullmatch(local) or len(local) > 64:
         raise UnsendableAddress("the local part cannot be sent without SMTPUTF8 or quoting")
@@ -81,22 +87,43 @@ def mailbox(field: str, name: str, address: str, way: str = "ltr") -> str:
 
     With `way` "rtl" a Latin name is led by U+200F, as the reader's program takes its direction from the first letter.
     """
-    spec = ascii_address(address)
+    return addressed(field, name, ascii_address(address), way)
+
+
+def addressed(field: str, name: str, spec: str, way: str = "ltr") -> str:
+    """The same with an address that is ASCII already."""
+    if not name:
+        return f"{field}: {spec}\r\n"
+    text, end = _display_name(name, way, len(field) + 2)
+    if not text:
+        return f"{field}: {spec}\r\n"
+    joint = " " if end + len(spec) + 3 <= LINE else "\r\n "
+    return f"{field}: {text}{joint}<{spec}>\r\n"
+
+
+@lru_cache(maxsize=4096)
+def _display_name(name: str, way: str, used: int) -> tuple[str, int]:
+    """A name as it stands before an address, and where its last line ends. First names repeat from mail to mail."""
     shown = led(clean_line(name).strip(), way)
-    return f"{field}: {phrase(shown, len(field) + 2, len(spec) + 3)}<{spec}>\r\n" if shown else f"{field}: {spec}\r\n"
+    return _phrase(shown, used) if shown else ("", 0)
 
 
 def phrase(name: str, used: int, after: int) -> str:
     """A display name ready to stand before `<…>` of `after` characters."""
+    text, end = _phrase(name, used)
+    return text + (" " if end + after <= LINE else "\r\n ")
+
+
+def _phrase(name: str, used: int) -> tuple[str, int]:
+    """The name in lines, the first of which begins after `used` characters, and where the last one ends."""
     if name.isascii() and "=?" not in name and used + len(name) + 2 < LINE:
         if _ATOMS.fullmatch(name):
             text = name
         else:
             text = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        return text + (" " if used + len(text) + after <= LINE else "\r\n ")
+        return text, used + len(text)
     words = encoded_words(name, LINE - used)
-    last = len(words[-1]) + (used if len(words) == 1 else 1)
-    return "\r\n ".join(words) + (" " if last + after <= LINE else "\r\n ")
+    return "\r\n ".join(words), len(words[-1]) + (used if len(words) == 1 else 1)
 
 
 @lru_cache(maxsize=64)

@@ -7,9 +7,9 @@ sign, look up, remember a reader, or read a clock.
 from __future__ import annotations
 
 import re
-from binascii import a2b_base64, a2b_qp
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from html import unescape
@@ -20,13 +20,13 @@ from typing import NamedTuple
 from jinja2 import TemplateError
 from markupsafe import Markup, escape
 
-from app.core.replacing import replace, swift
+from app.core.replacing import swift
 from app.mail import headers
 from app.mail.bidi import led
 from app.mail.compiled import Attachment, CompiledMail
 from app.mail.context import MailContext, Recipient, Sender, Tracking
 from app.mail.encode import base64_lines, prefers_base64, quoted_piece
-from app.mail.forms import Form, Needs, Question, Reals, Stencil, ask, needs_of, stand_ins
+from app.mail.forms import NO_SWAPS, Needs, Swaps, needs_of
 from app.mail.inline import inline
 from app.mail.part import NOTHING_STATIC, Filled, Part
 from app.mail.source import direction
@@ -34,6 +34,8 @@ from app.mail.values import named
 
 _COUNTED = re.compile(r"\{\{ _l\[(\d+)\] \}\}")
 _KEPT = 256
+DATE, TO, SUBJECT = 0, 2, 3
+"""Places in a header."""
 
 
 @swift
@@ -48,28 +50,27 @@ class Message:
     subject: str
     message_id: str
     envelope_to: str
-    told: Filled = field(repr=False)
-    filled: Filled = field(repr=False)
+    texts: tuple[Filled, Filled] = field(repr=False)
+    """The text part and the HTML."""
+    swaps: Swaps = field(default=NO_SWAPS, repr=False)
+    """What stands in blanks of both."""
 
     @property
     def text(self) -> str:
         """The text part as the reader gets it."""
-        return str(self.told)
+        static, fills, _ = self.texts[0]
+        return str(Filled(static, fills, self.swaps))
 
     @property
     def html(self) -> str:
         """The HTML part as the reader gets it."""
         return str(self.filled)
 
-
-class _Written(NamedTuple):
-    """What a mail says to one reader, and the same for the wire."""
-
-    subject: str
-    text: Filled
-    html: Filled
-    text_wire: list[bytes]
-    html_wire: list[bytes]
+    @property
+    def filled(self) -> Filled:
+        """The HTML part by what is the same for many and what is hers."""
+        static, fills, _ = self.texts[1]
+        return Filled(static, fills, self.swaps)
 
 
 class RenderFault(Exception):
@@ -78,20 +79,26 @@ class RenderFault(Exception):
 
 def render(compiled: CompiledMail, person: Recipient, context: MailContext) -> Message:
     """Make the message. Raises RenderFault, and UnsendableAddress for an address that cannot be written in ASCII."""
-    ready = _ready(compiled, is_counted=context.tracking is not None)
+    with telling(compiled):
+        return unpacked(compiled, is_counted=context.tracking is not None).message(person, context)
+
+
+@contextmanager
+def telling(compiled: CompiledMail) -> Iterator[None]:
+    """Faults of a template say whose they are."""
     try:
-        return ready.message(person, context)
+        yield
     except (TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as fault:
         if isinstance(fault, headers.UnsendableAddress):
             raise
         raise RenderFault(f"{compiled.key} ({compiled.locale}): {fault}") from fault
 
 
-_cache: OrderedDict[tuple[str, bool], _Ready] = OrderedDict()
+_cache: OrderedDict[tuple[str, bool], Unpacked] = OrderedDict()
 _lock = Lock()
 
 
-def _ready(compiled: CompiledMail, *, is_counted: bool) -> _Ready:
+def unpacked(compiled: CompiledMail, *, is_counted: bool) -> Unpacked:
     """The mail's templates compiled and its static parts encoded, kept for the mails in use."""
     key = (compiled.digest, is_counted)
     with _lock:
@@ -99,7 +106,7 @@ def _ready(compiled: CompiledMail, *, is_counted: bool) -> _Ready:
         if found is not None:
             _cache.move_to_end(key)
             return found
-    made = _Ready(compiled, is_counted=is_counted)
+    made = Unpacked(compiled, is_counted=is_counted)
     if compiled.digest:
         with _lock:
             _cache[key] = made
@@ -108,17 +115,16 @@ def _ready(compiled: CompiledMail, *, is_counted: bool) -> _Ready:
     return made
 
 
-_forms: dict[Question, Form[Filled]] = {}
-_MOST_FORMS = 512
-_PRICE = 8
-"""What drawing up a form costs, in letters."""
-_CREDIT = 512 * _PRICE
-"""For the forms of one mail; each letter filled in gives one back. A mail that runs out says something else to
-everybody."""
+class Frame(NamedTuple):
+    """What stands before, between and behind the two texts of a message."""
+
+    opening: bytes
+    between: bytes
+    closing: bytes
 
 
-class _Ready:
-    """A compiled mail unpacked for use, with links counted or not. Shared by threads: only forms come and go."""
+class Unpacked:
+    """A compiled mail ready for use, with links counted or not. Shared by threads: nothing changes but `needs`."""
 
     def __init__(self, compiled: CompiledMail, *, is_counted: bool) -> None:
         self.compiled = compiled
@@ -136,99 +142,33 @@ class _Ready:
         self.open_links = [escape(link.url or "") for link in compiled.links]
         self.text_links = [Markup(link.url or "") for link in compiled.links]  # noqa: S704 - the text part has no markup
         self.kind = _kind_fields(compiled.is_service)
+        self.frame = _frame((self.text.is_base64, self.html.is_base64), compiled.attachments)
         self.needs = self._needs()
-        self._credit = _CREDIT
+        """What a form has to answer for; None for a mail that is rendered for each reader."""
 
     def _needs(self) -> Needs | None:
-        """What a form has to answer for; None for a mail that is rendered for each reader."""
         if not self.compiled.is_inlined or not self.compiled.digest:
             return None
         parts = (self.html, self.text, *self.subjects.values())
         return needs_of([part.sandbox.parse(part.source) for part in parts])
 
     def message(self, person: Recipient, context: MailContext) -> Message:
-        subject, text, html, text_bytes, html_bytes = self._filled_in(person, context) or self._written(person, context)
-        message_id = f"<{context.public_id}@{headers.ascii_address(context.sender.address).rpartition('@')[2]}>"
-        head = self._head(person, context, subject, message_id)
-        files = (*self.compiled.attachments, *context.attachments)
-        make = self._mixed if files else self._alternative
-        data = b"".join([head, *make(text_bytes, html_bytes, files)])
-        to = headers.ascii_address(person.address)
-        return Message(data, subject, message_id, to, text, html)
-
-    def _written(self, person: Recipient, context: MailContext) -> _Written:
-        """Rendered for this reader."""
-        variables = self._variables(person, context)
+        variables = self.variables(person, context)
         often = _often(str(variables["_b"]), str(variables["_pixel"]), context.tracking)
         html, html_wire = self._html(variables, often)
         text, text_wire = self._text(variables, context, often)
-        subject = _on_one_line(self._subject(variables, context), self.direction)
-        return _Written(subject, Filled(NOTHING_STATIC, [text]), html, text_wire, html_wire)
+        subject = on_one_line(self.subject(variables, context), self.direction)
+        message_id = f"<{context.public_id}@{headers.ascii_address(context.sender.address).rpartition('@')[2]}>"
+        head = "".join(self.head(person, context, subject, message_id)).encode("ascii")
+        frame = self.frame
+        if context.attachments:
+            files = (*self.compiled.attachments, *context.attachments)
+            frame = _frame((self.text.is_base64, self.html.is_base64), files)
+        data = b"".join([head, frame.opening, *text_wire, frame.between, *html_wire, frame.closing])
+        told = Filled(NOTHING_STATIC, [text])
+        return Message(data, subject, message_id, headers.ascii_address(person.address), (told, html))
 
-    # ── Form letters ─────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _filled_in(self, person: Recipient, context: MailContext) -> _Written | None:
-        """From a form drawn up for readers like her; None when this mail is not made for forms."""
-        if self.needs is None:
-            return None
-        tracking = context.tracking
-        addresses = [getattr(context.links, name) for name in self.needs.links]
-        if tracking is not None:
-            addresses += (tracking.prefix, tracking.pixel)
-        asked = ask(self.needs, person.attributes, addresses)
-        if asked is None:
-            return None
-        question, reals = asked
-        of_site = (self.compiled.digest, id(context.site), context.image_url, context.subject_variant, person.timezone)
-        form = _forms.get((of_site, question))
-        if form is None:
-            return self._drawn_up((of_site, question), reals, person, context)
-        self._credit += 1
-        return self._fill(form, reals)
-
-    def _fill(self, form: Form[Filled], reals: Reals) -> _Written:
-        swaps = form.swaps(reals)
-        text, html = [Filled(static, fills, swaps) for static, fills, _ in form.texts]
-        return _Written(_on_one_line(form.subject.filled(reals), self.direction), text, html, *form.bodies(reals))
-
-    def _drawn_up(self, key: Question, reals: Reals, person: Recipient, context: MailContext) -> _Written:
-        """Rendered for this reader, and once more with stand-ins; a form is kept when both come to the same."""
-        written = self._written(person, context)
-        form = self._form(reals, person, context)
-        self._credit -= _PRICE
-        if self._credit < 0 or (form is not None and not self._is_same(self._fill(form, reals), written)):
-            self.needs = None
-        if form is None or self.needs is None:
-            return written
-        if len(_forms) >= _MOST_FORMS:
-            _forms.clear()
-        _forms[key] = form
-        return written
-
-    def _form(self, reals: Reals, person: Recipient, context: MailContext) -> Form[Filled] | None:
-        stands = stand_ins(self.needs, reals) if self.needs else None
-        if self.needs is None or stands is None:
-            return None
-        variables = self._variables(*_with(self.needs, stands, person, context))
-        stencil = Stencil(stands)
-        html = self.html.blanked(self.html.pieces(variables), stencil)
-        subject = stencil.line(self._subject(variables, context))
-        text = self.text.blanked(self.text.pieces(self._for_text(variables, context)), stencil, is_plain=True)
-        if html is None or text is None:
-            return None
-        return Form(context.site, stands, subject, (text[0], html[0]), (text[1], html[1]))
-
-    def _is_same(self, one: _Written, other: _Written) -> bool:
-        """Whether two ways of writing come to the same mail, wherever the lines of their encoding end."""
-        return (
-            one.subject == other.subject
-            and str(one.text) == str(other.text)
-            and str(one.html) == str(other.html)
-            and _decoded(one.text_wire, self.text) == _decoded(other.text_wire, self.text)
-            and _decoded(one.html_wire, self.html) == _decoded(other.html_wire, self.html)
-        )
-
-    def _variables(self, person: Recipient, context: MailContext) -> dict[str, object]:
+    def variables(self, person: Recipient, context: MailContext) -> dict[str, object]:
         zone, links, tracking = person.timezone, context.links, context.tracking
         made: dict[str, object] = {
             "subscriber": named(person.attributes, zone),
@@ -265,21 +205,22 @@ class _Ready:
     def _text(
         self, variables: dict[str, object], context: MailContext, often: Mapping[str, bytes]
     ) -> tuple[str, list[bytes]]:
-        return self.text.tidied(self.text.pieces(self._for_text(variables, context)), often)
+        return self.text.tidied(self.text.pieces(self.for_text(variables, context)), often)
 
-    def _for_text(self, variables: dict[str, object], context: MailContext) -> dict[str, object]:
+    def for_text(self, variables: dict[str, object], context: MailContext) -> dict[str, object]:
         variables = {**variables, "_l": self.text_links}
         if self.uses_personal:
             variables["_person"] = _Personal(context.tracking, str(context.site.get("url") or "#"), is_html=False)
         return variables
 
-    def _subject(self, variables: dict[str, object], context: MailContext) -> str:
+    def subject(self, variables: dict[str, object], context: MailContext) -> str:
         body = self.subjects.get(context.subject_variant, self.subjects[""])
         return "".join(body.pieces(variables))
 
-    def _head(self, person: Recipient, context: MailContext, subject: str, message_id: str) -> bytes:
+    def head(self, person: Recipient, context: MailContext, subject: str, message_id: str) -> list[str]:
+        """The fields of the header; each reader has her own of those at `DATE`, `TO` and `SUBJECT`."""
         sender, lists = context.sender, context.lists
-        fields = [
+        return [
             headers.date_of(context.at),
             _from_fields(sender, self.direction),
             headers.mailbox("To", person.name, person.address),
@@ -292,45 +233,11 @@ class _Ready:
             headers.further(context.extra_headers) if context.extra_headers else "",
             "MIME-Version: 1.0\r\n",
         ]
-        return "".join(fields).encode("ascii")
-
-    def _alternative(self, text: list[bytes], html: list[bytes], _: Sequence[Attachment]) -> list[bytes]:
-        head = b'Content-Type: multipart/alternative; boundary="=_pv_a"\r\n\r\n--=_pv_a\r\n'
-        plain, rich = _part("plain", self.text.is_base64), _part("html", self.html.is_base64)
-        return [head, plain, *text, b"\r\n--=_pv_a\r\n", rich, *html, b"\r\n--=_pv_a--\r\n"]
-
-    def _mixed(self, text: list[bytes], html: list[bytes], parts: Sequence[Attachment]) -> list[bytes]:
-        """Pictures of the text beside the HTML (related), files after everything (mixed)."""
-        shown = [part for part in parts if part.content_id]
-        files = [part for part in parts if not part.content_id]
-        rich = _part("html", self.html.is_base64) + b"".join(html)
-        if shown:
-            rich = _multipart("related", "=_pv_r", [rich, *map(_attached, shown)])
-        body = _multipart("alternative", "=_pv_a", [_part("plain", self.text.is_base64) + b"".join(text), rich])
-        return [_multipart("mixed", "=_pv_m", [body, *map(_attached, files)]) if files else body]
 
 
 @lru_cache(maxsize=2048)
-def _on_one_line(subject: str, way: str) -> str:
+def on_one_line(subject: str, way: str) -> str:
     return led(" ".join(subject.split()), way)
-
-
-def _with(needs: Needs, stands: Reals, person: Recipient, context: MailContext) -> tuple[Recipient, MailContext]:
-    """The same reader with stand-ins for whatever has one."""
-    first = len(stands) - len(needs.said)
-    links = dict(zip(needs.links, stands[:first], strict=False))
-    words = {name: stand for name, stand in zip(needs.said, stands[first:], strict=True) if stand}
-    tracking = context.tracking
-    if tracking is not None:
-        prefix, pixel = stands[first - 2 : first]
-        tracking = Tracking(prefix, pixel)
-    context = replace(context, links=replace(context.links, **links), tracking=tracking)
-    return replace(person, attributes={**person.attributes, **words}), context
-
-
-def _decoded(wire: Sequence[bytes], part: Part) -> bytes:
-    raw = b"".join(wire)
-    return a2b_base64(raw) if part.is_base64 else a2b_qp(raw)
 
 
 @lru_cache(maxsize=4)
@@ -339,11 +246,33 @@ def _part(subtype: str, is_base64: bool) -> bytes:
     return f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n".encode()
 
 
-def _multipart(subtype: str, boundary: str, parts: list[bytes]) -> bytes:
-    """A multipart whose boundary holds `=_`, which neither base64 nor quoted-printable can produce."""
-    mark = f"\r\n--{boundary}".encode()
-    head = f'Content-Type: multipart/{subtype}; boundary="{boundary}"\r\n'.encode()
-    return head + b"".join(mark + b"\r\n" + part for part in parts) + mark + b"--\r\n"
+def _frame(are_base64: tuple[bool, bool], parts: Sequence[Attachment]) -> Frame:
+    """Pictures of the text beside the HTML (related), files after everything (mixed).
+
+    A boundary holds `=_`, which neither base64 nor quoted-printable can produce.
+    """
+    shown = [_attached(part) for part in parts if part.content_id]
+    files = [_attached(part) for part in parts if not part.content_id]
+    opening = (_begun("mixed", _MIXED) if files else b"") + _begun("alternative", _ALTERNATIVE)
+    between = _next(_ALTERNATIVE) + (_begun("related", _RELATED) if shown else b"")
+    closing = (_ended(_RELATED, shown) if shown else b"") + _ended(_ALTERNATIVE, ())
+    plain, rich = _part("plain", are_base64[0]), _part("html", are_base64[1])
+    return Frame(opening + plain, between + rich, closing + (_ended(_MIXED, files) if files else b""))
+
+
+_MIXED, _ALTERNATIVE, _RELATED = b"=_pv_m", b"=_pv_a", b"=_pv_r"
+
+
+def _begun(subtype: str, boundary: bytes) -> bytes:
+    return b'Content-Type: multipart/%b; boundary="%b"\r\n%b' % (subtype.encode(), boundary, _next(boundary))
+
+
+def _next(boundary: bytes) -> bytes:
+    return b"\r\n--%b\r\n" % boundary
+
+
+def _ended(boundary: bytes, further: Sequence[bytes]) -> bytes:
+    return b"".join([_next(boundary) + part for part in further]) + b"\r\n--%b--\r\n" % boundary
 
 
 def _attached(part: Attachment) -> bytes:

@@ -15,8 +15,9 @@ from typing import Final, NamedTuple, TypeAlias
 from jinja2 import Template
 from jinja2.runtime import Context
 
+from app.mail.blanks import Blanks, Pieces
 from app.mail.encode import base64_body, base64_lines, quoted_piece, quoted_printable, utf8_piece
-from app.mail.forms import Stencil, Swaps, Wire, swapped, wire_of
+from app.mail.forms import NO_SWAPS, Swaps, swapped
 from app.mail.templates import sandbox_for
 
 _BLANKS = re.compile(r"\n(?:[ \t\u200f]*\n){2,}")
@@ -72,17 +73,21 @@ class Part:
             return whole, self._encoded((whole,), often)
         return shape.filled(fills), self._wire(shape, fills, often)
 
-    def blanked(self, pieces: Sequence[str], stencil: Stencil, *, is_plain: bool = False) -> tuple[Filled, Wire] | None:
+    def blanked(self, pieces: Sequence[str], blanks: Blanks, *, is_plain: bool = False) -> tuple[Filled, Pieces] | None:
         """The text and its wire with blanks where the stand-ins are; None when it is not that regular."""
         key, fills = self._cast(pieces)
         is_untidy = is_plain and "\n\n\n" in "".join(pieces)
         shape = self._tidy_shape(key, fills) if is_untidy else self._shapes.get(key) or self._shape(key)
         if shape is None:
             return None
-        made = shape.between(map(utf8_piece, fills) if self.is_base64 else map(quoted_piece, fills))
-        wire = wire_of(made, dict(zip(range(1, len(made), 2), fills, strict=True)), stencil, is_base64=self.is_base64)
+        made: Pieces = [shape.wire[0]]
+        for fill, segment in zip(fills, shape.wire[1:], strict=True):
+            found = blanks.fill(fill, is_base64=self.is_base64)
+            if found is None:
+                return None
+            made += (*found, segment)
         static = shape.static or tuple((segment,) for segment in shape.segments)
-        return (Filled(static, fills), wire) if wire else None
+        return Filled(static, fills), made
 
     def _cast(self, pieces: Sequence[str]) -> tuple[_Cast, list[str]]:
         """Which static pieces there are, a gap for each other one, and what fills the gaps."""
@@ -149,18 +154,17 @@ NOTHING_STATIC: Final[Static] = ((), ())
 class Filled(NamedTuple):
     """A text of one reader: the static strings around each fill, the same object for the same shape, and the fills.
 
-    Of a form letter the fills are the same object for all its readers; `swaps` are the stand-ins in them, each with the
-    value it stands for, as long as itself.
+    Of a form letter the fills are the same object for all its readers; `swaps` are the stand-ins in them.
     """
 
     static: Static
     fills: Sequence[str]
-    swaps: Swaps = ()
+    swaps: Swaps = NO_SWAPS
 
     def __str__(self) -> str:
         pairs = zip(self.static, (*self.fills, ""), strict=True)
         text = "".join([piece for run, fill in pairs for piece in (*run, fill)])
-        return swapped(text, self.swaps) if self.swaps else text
+        return swapped(text, self.swaps) if self.swaps.stands else text
 
 
 def _runs(key: _Cast) -> Static:

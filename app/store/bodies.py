@@ -23,8 +23,9 @@ from app.store.releases import MailVersionRow
 
 Static: TypeAlias = tuple[tuple[str, ...], ...]
 """Texts that are the same in many bodies: those before the first fill, between two fills, behind the last."""
-Swaps: TypeAlias = tuple[tuple[str, str], ...]
-"""Stand-ins within fills, with what they stand for."""
+Swaps: TypeAlias = tuple[tuple[str, ...], tuple[bytes, ...]]
+"""Stand-ins within fills, and what they stand for in UTF-8; an empty stand-in stands for nothing."""
+NO_SWAPS: Final[Swaps] = ((), ())
 NOTHING_STATIC: Final[Static] = ((), ())
 _BY_TEMPLATE: Final = b"\x01"
 """Marks a body deflated with its template as the dictionary (RFC 1951); without a mark a whole zlib stream follows."""
@@ -46,13 +47,13 @@ def pack(static: Static, fills: Sequence[str], swaps: Swaps, version_id: int, te
     With `swaps` the fills are the same object for many bodies too, and hold stand-ins, each as many bytes long as what
     it stands for: those bodies differ in nothing else.
     """
-    if not swaps:
+    if not swaps[0]:
         return _packed(static, fills, version_id, template)
     known = _alike.get(id(fills))
     if known is None or known.version_id != version_id:
         known = _know_alike(Alike(static, fills, swaps), version_id, template)
     if known.parts:
-        return known.filled([real.encode() for _, real in swaps])
+        return known.filled(swaps[1])
     return _packed(NOTHING_STATIC, [_whole(Alike(static, fills, swaps))], version_id, template)
 
 
@@ -93,19 +94,21 @@ class Alike(NamedTuple):
 
     static: Static
     fills: Sequence[str]
-    swaps: Swaps = ()
+    swaps: Swaps = NO_SWAPS
 
 
 def _whole(text: Alike) -> str:
     pairs = zip(text.static, (*text.fills, ""), strict=True)
     whole = "".join([piece for run, fill in pairs for piece in (*run, fill)])
-    real = dict(text.swaps)
-    return "".join([real.get(part, part) for part in _cut(whole, text.swaps)])
+    stands, reals = text.swaps
+    real = dict(zip(stands, reals, strict=True))
+    return "".join([real[part].decode() if part in real else part for part in _cut(whole, stands)])
 
 
-def _cut(whole: str, swaps: Swaps) -> list[str]:
+def _cut(whole: str, stands: Sequence[str]) -> list[str]:
     """A text in parts; every second one is a stand-in. In one go, for a name may look like another's stand-in."""
-    return re.split("(" + "|".join(re.escape(stand) for stand, _ in swaps) + ")", whole) if swaps else [whole]
+    found = "|".join(re.escape(stand) for stand in stands if stand)
+    return re.split(f"({found})", whole) if found else [whole]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +143,12 @@ _alike: dict[int, _Kept] = {}
 def _know_alike(text: Alike, version_id: int, template: str) -> _Kept:
     """How such bodies are packed, tried on the first of them: a number may look like a stand-in by chance."""
     packed = _packed(text.static, text.fills, version_id, template)
-    parts = _cut(packed.decode("latin-1"), tuple((_latin(stand), "") for stand, _ in text.swaps))
-    numbers = {_latin(stand): number for number, (stand, _) in enumerate(text.swaps)}
+    stands, reals = [_latin(stand) for stand in text.swaps[0]], text.swaps[1]
+    parts = _cut(packed.decode("latin-1"), stands)
+    numbers = {stand: number for number, stand in enumerate(stands)}
     order = tuple(numbers[part] for part in parts[1::2])
     made = _Kept(text.fills, version_id, tuple(part.encode("latin-1") for part in parts), order)
-    filled = made.filled([real.encode() for _, real in text.swaps])
+    filled = made.filled(reals)
     is_deflated = not packed.startswith(_BY_PIECES)
     if is_deflated or unpack(filled, template) != _whole(text):
         made = _Kept(text.fills, version_id, (), ())

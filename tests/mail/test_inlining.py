@@ -10,8 +10,8 @@ import pytest
 from app.mail.compare import first_difference
 from app.mail.compiled import CompiledMail
 from app.mail.inline import inline
-from app.mail.message import _ready
 from app.mail.message import render as render_message
+from app.mail.message import unpacked
 from app.mail.publish import compile_mail, uninlined
 from app.mail.templates import environment
 from tests.mail import mailing
@@ -33,7 +33,7 @@ def rendered_slowly(body: str, style: str, locale: str, reader: dict[str, object
     mail = source(page(body, style, locale), locale, ending="html")
     template = environment(locale).from_string(uninlined(mail, LAYOUTS, OPTIONS))
     made = compiled(page(body, style, locale), locale, ending="html")
-    variables = _ready(made, is_counted=False)._variables(
+    variables = unpacked(made, is_counted=False).variables(
         alice(locale, **reader), mailing.context(locale, tracking=None)
     )
     return inline(template.render(variables))

@@ -8,7 +8,9 @@ IMMEDIATE, so that reading first and writing after never fails with a stale snap
 from __future__ import annotations
 
 import hmac
+import math
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -17,9 +19,10 @@ from typing import Any, Literal, TypeAlias
 from flask import Flask
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError, StatementError
+from sqlalchemy.exc import DataError, DBAPIError, InvalidatePoolError, SQLAlchemyError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.store.base import db
 from app.store.gate import Gate
@@ -62,6 +65,9 @@ class Database:
         if self.is_sqlite:
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
+        else:
+            event.listen(engine, "checkin", _note_time)
+            event.listen(engine, "checkout", _ask_if_alive)
 
     @contextmanager
     def transaction(self, intent: Intent = "write") -> Iterator[Session]:
@@ -133,7 +139,24 @@ def open_database(url: str) -> Database:
 def _options(url: str) -> dict[str, object]:
     if make_url(url).get_backend_name() == "sqlite":
         return {"connect_args": {"check_same_thread": False, "timeout": 10}}
-    return {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 20}
+    return {"pool_size": 10, "max_overflow": 20}
+
+
+_ALIVE_FOR = 0.5
+"""Seconds for which a connection given back is taken to be alive: a load of mails is quicker than that."""
+
+
+def _note_time(_connection: object, record: ConnectionPoolEntry) -> None:
+    record.info["given_back"] = time.monotonic()
+
+
+def _ask_if_alive(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+    """What the pool's own ping does before every transaction; when there is no answer, it connects anew."""
+    if time.monotonic() - record.info.get("given_back", math.inf) > _ALIVE_FOR:
+        try:
+            _say(connection, "SELECT 1")
+        except connection.Error as error:
+            raise InvalidatePoolError from error
 
 
 def _gate_of(engine: Engine) -> Gate | None:

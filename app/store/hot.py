@@ -33,11 +33,10 @@ class Hot:
         """Send it, after what the session still keeps to itself."""
         session.flush()
         turn = turn_of(session)
-        if not turn.is_sqlite:
-            return turn.run(self._postgres, given)
         for name in self._lists:
-            given[name] = json.dumps(given[name])
-        return turn.run(self._sqlite, given)
+            numbers: Any = given[name]
+            given[name] = json.dumps(numbers) if turn.is_sqlite else array("bigint", numbers)
+        return turn.run(self._sqlite if turn.is_sqlite else self._postgres, given)
 
     def first(self, session: Session, **given: object) -> Sequence[Any] | None:
         """The first row, if there is one."""

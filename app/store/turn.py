@@ -74,9 +74,15 @@ class Turn:
     def _send(self, cursor: DBAPICursor, statement: str, given: Any) -> Found:
         try:
             cursor.execute(statement, given)
-            return cursor.fetchall() if cursor.description else ()
+            return cursor.fetchall() if self._has_rows(cursor) else ()
         except self._errors as error:
             raise self._told(error, statement) from error
+
+    def _has_rows(self, cursor: Any) -> bool:
+        """As `description` says, which PostgreSQL's driver makes anew, column by column, whenever it is asked."""
+        if self.is_sqlite:
+            return cursor.description is not None
+        return cursor.pgresult is not None and cursor.pgresult.nfields > 0
 
     def joined(self) -> Connection:
         """The same connection in SQLAlchemy's words."""

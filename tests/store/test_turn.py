@@ -82,6 +82,44 @@ def test_a_server_that_hangs_up_is_away_and_the_next_transaction_has_another_con
     database.dispose()
 
 
+def test_a_connection_cut_while_nobody_used_it_is_not_handed_out(
+    postgres_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.store.engine._ALIVE_FOR", 0.0)
+    database = open_database(postgres_database_url)
+    cut = cut_connection(database)
+    with database.transaction("read") as session:
+        assert _PID.scalar(session) != cut
+    database.dispose()
+
+
+def test_a_connection_used_a_moment_ago_is_not_asked_whether_it_lives(
+    postgres_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.store.engine._ALIVE_FOR", 60.0)
+    database = open_database(postgres_database_url)
+    cut = cut_connection(database)
+    with pytest.raises(StoreError) as gone, database.transaction("read") as session:
+        _PID.scalar(session)
+    assert is_away(gone.value)
+    with database.transaction("read") as session:
+        assert _PID.scalar(session) != cut
+    database.dispose()
+
+
+_PID = Hot("SELECT pg_backend_pid()")
+
+
+def cut_connection(database: Database) -> int:
+    """The number of a connection that lies in the pool, the next to be handed out, and is gone."""
+    with database.transaction("read") as other:
+        assert _PID.scalar(other)
+        with database.transaction("read") as session:
+            pid: int = _PID.scalar(session)
+        Hot("SELECT pg_terminate_backend(:pid, 5000)").rows(other, pid=pid)
+    return pid
+
+
 def test_a_server_that_is_not_there_is_away(tmp_path_factory: pytest.TempPathFactory) -> None:
     database = open_database(f"postgresql+psycopg://nobody@/nothing?host={tmp_path_factory.mktemp('pg')}")
     with pytest.raises(StoreError) as away, database.transaction("read") as session:

@@ -31,11 +31,15 @@ _RESPAWN = (0.5, 1, 2, 5, 10)
 
 @dataclass(slots=True)
 class Child:
-    """One process: what it is called, the command of `parvar` it runs, and how often it has died."""
+    """One process: what it is called, the command of `parvar` it runs, and how often it has died.
+
+    `behind` is a host and port: the child starts once somebody listens there.
+    """
 
     name: str
     arguments: Sequence[str]
     environ: Mapping[str, str] = field(default_factory=dict)
+    behind: tuple[str, int] | None = None
     process: subprocess.Popen[bytes] | None = None
     deaths: int = 0
     again_at: float = 0.0
@@ -78,18 +82,23 @@ def launch(children: Sequence[Child]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     for child in children:
-        child.start()
+        if child.behind is None:
+            child.start()
     while not stopping.wait(0.2):
         for child in children:
-            _watch(child)
+            watch(child)
     return _stop(children)
 
 
-def _watch(child: Child) -> None:
+def watch(child: Child) -> None:
+    """Start a child whose time has come, or whose house listens; note one that died."""
     now = time.monotonic()
     if child.is_alive:
         return
-    if not child.again_at:
+    if child.process is None and not child.again_at:
+        if child.behind is None or _listens(*child.behind):
+            child.start()
+    elif not child.again_at:
         wait = _RESPAWN[min(child.deaths, len(_RESPAWN) - 1)]
         code = child.process.returncode if child.process else None
         log.warning("child_died", child=child.name, code=code, again_in=wait)
@@ -98,6 +107,14 @@ def _watch(child: Child) -> None:
     elif now >= child.again_at:
         child.again_at = 0.0
         child.start()
+
+
+def _listens(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=1):
+            return True
+    except OSError:
+        return False
 
 
 def _stop(children: Sequence[Child]) -> int:

@@ -123,7 +123,7 @@ def demo(fresh: bool, port: int, data: Path) -> None:
     announce(settings, port + 1, keep_environment(data, environ))
     children = [
         Child("web", ["web"], environ),
-        Child("shop", ["shop", "--port", str(port + 1)], environ),
+        Child("shop", ["shop", "--port", str(port + 1)], environ, behind=(settings.host, port)),
         Child("worker", ["worker"], environ),
     ]
     sys.exit(launcher.launch(children))

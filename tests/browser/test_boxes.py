@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from app.actions.referrals import be_named
 from app.core.instants import SECOND
@@ -196,6 +196,44 @@ def test_with_us_failing_halfway_the_page_goes_on(page: Page, stage: Stage) -> N
     page.wait_for_timeout(150)
     assert errors == []
     assert page.locator("[data-parvar]").evaluate("one => [one.shadowRoot, one.innerHTML]") == [None, ""]
+
+
+def test_a_box_comes_although_the_house_was_just_starting_anew(page: Page, stage: Stage) -> None:
+    """First nobody answers, then a proxy says 502, then the house does; what draws the box is missing once, too."""
+    asked: list[str] = []
+
+    def away(route: Route) -> None:
+        asked.append(route.request.url)
+        if len(asked) == 1:
+            route.abort("connectionrefused")
+        elif len(asked) == 2 or (len(asked) == 4 and "box.js" in route.request.url):
+            route.fulfill(status=502, body="Bad gateway")
+        else:
+            route.fallback()
+
+    page.route("**/face?*", away)
+    page.route("**/b/box.js*", away)
+    page.clock.install()
+    page.goto(stage.box("book"))
+    for wait in (1_500, 6_000, 1_500):
+        page.wait_for_timeout(50)
+        page.clock.run_for(wait)
+    expect(page.get_by_role("button", name="Send it")).to_be_visible()
+    assert [url.rpartition("/")[2].partition("?")[0] for url in asked] == ["face", "face", "face", "box.js", "box.js"]
+
+
+def test_a_house_that_stays_away_is_left_in_peace(page: Page, stage: Stage) -> None:
+    asked: list[str] = []
+    page.route("**/face?*", lambda route: route.abort())
+    page.on("request", lambda request: asked.extend([request.url] if "/face?" in request.url else []))
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.clock.install()
+    page.goto(stage.box("book"))
+    for _ in range(6):
+        page.wait_for_timeout(50)
+        page.clock.run_for(60_000)
+    assert (len(asked), errors) == (4, [])
 
 
 def test_a_page_of_an_origin_that_is_not_named_shows_nothing(page: Page, stage: Stage) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from app.cli.launcher import Child, watch
 from app.settings import SettingsError, read
 
 ROOT = Path(__file__).parents[2]
@@ -154,3 +155,16 @@ def test_a_second_worker_on_the_same_folder_is_refused(tmp_path: Path) -> None:
         done = parvar("worker", **good(tmp_path))
     assert done.returncode == 1
     assert "another worker" in done.stderr
+
+
+def test_a_child_behind_another_one_starts_once_that_one_listens() -> None:
+    with socket.socket() as house:
+        house.bind(("127.0.0.1", 0))
+        shop = Child("shop", ["--help"], behind=house.getsockname())
+        watch(shop)
+        begun_before = shop.is_alive
+        house.listen()
+        watch(shop)
+    assert not begun_before
+    assert shop.process is not None
+    assert shop.process.wait(60) == 0

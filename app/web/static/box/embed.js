@@ -13,7 +13,12 @@
   const quietly = () => {}
   // The dashboard shows a box as it is: at once, in the arm it names, and nothing is counted, kept or sent.
   const shown = me.dataset.parvarPreview
-  const json = (path, given) => given && shown !== undefined ? Promise.resolve({ state: 'thanks', ticket: '', who: '' }) : fetch(root + path, given && { method: 'POST', headers: { 'Content-Type': 'application/json', Accept: 'application/json' }, body: JSON.stringify(given) }).then(answer => answer.json())
+  const json = (path, given) => given && shown !== undefined ? Promise.resolve({ state: 'thanks', ticket: '', who: '' }) : fetch(root + path, given && { method: 'POST', headers: { 'Content-Type': 'application/json', Accept: 'application/json' }, body: JSON.stringify(given) }).then(answer => answer.status > 499 && !given ? Promise.reject(answer) : answer.json())
+  // A house that starts anew is asked again, about 1, 4 and 16 seconds later, and not by all pages at once.
+  const patiently = (ask, tries = 0) => ask(tries).catch(fault => {
+    if (tries > 2) throw fault
+    return new Promise(go => setTimeout(go, (.5 + Math.random()) * 1000 * 4 ** tries)).then(() => patiently(ask, tries + 1))
+  })
 
   const start = () => {
     const places = [...d.querySelectorAll('[data-parvar]')].map(el => [el.dataset.parvar, el])
@@ -25,7 +30,7 @@
   const begin = async (key, el) => {
     const lang = (el && el.closest('[lang]') || d.documentElement).lang || navigator.language
     const friend = query.get('pv_friend')
-    const face = await json(`/b/${key}/face?lang=${encodeURIComponent(lang)}${friend ? '&friend=' + encodeURIComponent(friend) : ''}`)
+    const face = await patiently(() => json(`/b/${key}/face?lang=${encodeURIComponent(lang)}${friend ? '&friend=' + encodeURIComponent(friend) : ''}`))
     if (!face.key) return
     const memory = remember(face)
     if (shown === undefined && isHidden(face, memory)) return
@@ -45,7 +50,8 @@
   }
 
   const show = async ctx => {
-    const box = await import(ctx.root + '/b/box.js')
+    // A browser remembers that a module failed, by its whole address.
+    const box = await patiently(tries => import(ctx.root + '/b/box.js' + (tries ? '?again=' + tries : '')))
     await box.default(ctx)
     ctx.count('impression')
   }

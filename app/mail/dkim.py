@@ -152,6 +152,15 @@ class _Plan:
     names: bytes
     form: bytes
     places: tuple[int, ...]
+    read: Callable[[bytes], re.Match[bytes] | None]
+    """Finds the values in a header of just these fields, written as ours are."""
+
+    def canonical(self, values: Sequence[bytes]) -> bytes:
+        return self.form % tuple([values[place] for place in self.places])
+
+
+_last: list[_Plan] = []
+"""The plan of the last header: the next one mostly has the same fields, for one mail goes to many."""
 
 
 def _chosen(head: bytes) -> tuple[bytes, bytes]:
@@ -159,9 +168,13 @@ def _chosen(head: bytes) -> tuple[bytes, bytes]:
     head = head.replace(b"\r\n ", b" ")
     if b"  " in head or b"\t" in head:
         head = _RUN.sub(b" ", head.replace(b"\r\n\t", b" "))
+    for plan in _last:
+        found = plan.read(head)
+        if found is not None:
+            return plan.names, plan.canonical(found.groups())
     names, _, values = zip(*[line.partition(b":") for line in head.split(b"\r\n")], strict=True)
-    plan = _plan(names)
-    return plan.names, plan.form % tuple([values[place].strip(b" ") for place in plan.places])
+    _last[:] = [plan := _plan(names)]
+    return plan.names, plan.canonical([value.strip(b" ") for value in values])
 
 
 @lru_cache(maxsize=64)
@@ -175,7 +188,8 @@ def _plan(found: tuple[bytes, ...]) -> _Plan:
         places.extend(of_it)
         names.extend([name] * (len(of_it) + 1))
     form = b"".join([there[place] + b":%b\r\n" for place in places])
-    return _Plan(_folded(names), form, tuple(places))
+    read = re.compile(b"\r\n".join([re.escape(name) + b": (.*[^ \n]|)" for name in found])).fullmatch
+    return _Plan(_folded(names), form, tuple(places), read)
 
 
 def _folded(names: Sequence[bytes]) -> bytes:

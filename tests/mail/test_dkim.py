@@ -125,13 +125,30 @@ FIELD = st.tuples(
 def test_any_headers_are_canonicalised_as_dkimpy_does(fields: list[tuple[str, list[str]]]) -> None:
     lines = [f"{name}:" + "\r\n\t".join(f"{line}." for line in value) for name, value in fields]
     message = "\r\n".join(["From: a@example.com", *lines, "", "body", ""]).encode()
-    names, canonical = _chosen(message[: message.index(b"\r\n\r\n")])
+    _chosen(b"From: b@example.com\r\nX-Last: another header\r\nSubject: before")
+    head = message[: message.index(b"\r\n\r\n")]
+    names, canonical = _chosen(head)
+    assert _chosen(head) == (names, canonical), "once its fields are known"
     left = [(name.encode(), value.encode()) for name, _, value in (line.partition(":") for line in lines)]
     left.insert(0, (b"From", b" a@example.com"))
     listed = names.replace(b"\r\n ", b"").split(b":")
     signed = select_headers(Relaxed.canonicalize_headers(left), listed)
     assert canonical == b"".join(name + b":" + value for name, value in signed)
     assert set(SIGNED) == set(listed)
+
+
+def test_values_are_read_where_they_stand_once_the_fields_are_known() -> None:
+    known = b"From: a@example.com\r\nTo: b@example.com\r\nSubject: one"
+    for head, wanted in (
+        (known, b"one"),
+        (known.replace(b"one", b"two: three"), b"two: three"),
+        (known.replace(b"one", b"folded\r\n on two  lines"), b"folded on two lines"),
+        (known.replace(b"one", b""), b""),
+        (known.replace(b"one", b"a blank at its end "), b"a blank at its end"),
+        (known.replace(b" one", b"none before it"), b"none before it"),
+    ):
+        assert f"subject:{wanted.decode()}\r\n".encode() in _chosen(head)[1]
+        assert b"to:b@example.com\r\n" in _chosen(head)[1]
 
 
 LINES = st.lists(st.text(st.sampled_from("ab =.\t"), max_size=20), max_size=6)

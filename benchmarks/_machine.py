@@ -1,4 +1,4 @@
-"""What a stretch of work cost the machine: how idle its cores were, and the CPU time of the parties.
+"""What a stretch of work cost the machine: how idle its cores were, the CPU time of the parties, and who listens.
 
 Reads /proc, so Linux only, in steps of 10 ms: a stretch should last seconds. Must not judge.
 """
@@ -6,6 +6,7 @@ Reads /proc, so Linux only, in steps of 10 ms: a stretch should last seconds. Mu
 from __future__ import annotations
 
 import os
+import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,3 +87,23 @@ def stretch(begun: Reading, ended: Reading, own: float, mails: int) -> Stretch:
     foreign = max(0.0, 1 - idle - (own + sink + database) / all_cores)
     each = 1e6 / mails
     return Stretch(mails / took, own * each, sink * each, database * each, foreign, idle)
+
+
+def free_port() -> int:
+    """A port nobody listens at, as of now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def await_port(port: int) -> None:
+    """Returns once somebody listens there on this machine. Raises TimeoutError after twenty seconds."""
+    for _ in range(400):
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise TimeoutError(f"nothing listens on port {port}")

@@ -51,7 +51,7 @@ from app.store.messages import MessageRow
 from app.store.people import SubscriberRow
 from app.store.permissions import ConsentRow
 from app.web.work import COSTS
-from benchmarks.tracking import free_port
+from benchmarks._machine import await_port, free_port
 from tests.services.postgres import Databases, start_server
 from tests.services.schema import lay_tables
 from tests.web.small_site import publish
@@ -265,22 +265,11 @@ def running(target: str, settings: Settings) -> Iterator[int]:
     command = [sys.executable, "-m", "benchmarks.signup", "--serve", target]
     process = subprocess.Popen(command, env=environ, start_new_session=True)
     try:
-        _wait_for(settings.port)
+        await_port(settings.port)
         yield process.pid
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(30)
-
-
-def _wait_for(port: int) -> None:
-    for _ in range(400):
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise TimeoutError(f"nothing listens on port {port}")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ import argparse
 import os
 import re
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -35,6 +34,7 @@ from app.main import DrawnIds, build_links
 from app.settings import read
 from app.web.edge import Edge, EdgeParts
 from app.web.edge_rsgi import AsyncEdge
+from benchmarks._machine import await_port, free_port
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -113,33 +113,15 @@ class Round:
     found: int | None
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @contextmanager
 def running(command: list[str], port: int, **extra: str) -> Iterator[None]:
     process = subprocess.Popen(command, env=os.environ | extra, start_new_session=True, stdout=subprocess.DEVNULL)
     try:
-        _wait_for(port)
+        await_port(port)
         yield
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(20)
-
-
-def _wait_for(port: int) -> None:
-    for _ in range(200):
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise TimeoutError(f"nothing listens on port {port}")
 
 
 def wrk(port: int, seconds: int, path: str = CLICK) -> tuple[float, int]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -15,21 +13,13 @@ from app.actions.shelf import Shelf
 from app.core.instants import MINUTE
 from app.net.webhooks import Call, signature
 from app.store import outbox
-from app.store.engine import Database
 from app.store.ledgers import OutboxRow
 from app.world import World
-from tests.actions.post_office import PostOffice, open_office, with_settings
+from tests.actions.post_office import PostOffice, with_settings
 from tests.actions.test_deliver_returns import campaign_day
 from tests.servers.receiver import Receiver
-from tests.services.clock import Clock
 
 SECRET = "a secret of thirty-two characters"
-
-
-@pytest.fixture
-def office(database: Database, tmp_path: Path, clock: Clock) -> Iterator[PostOffice]:
-    with open_office(database, tmp_path, clock) as office:
-        yield office
 
 
 def told(office: PostOffice, receiver: Receiver) -> World:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from app.actions import messages
 from app.actions.sweep import resend_uncertain
@@ -14,18 +11,11 @@ from app.cli.received import NEEDED
 from app.core.instants import MINUTE
 from app.mail.dkim import read_signer, sign
 from app.settings import Settings
-from app.store.engine import Database
 from app.store.messages import MessageRow
 from app.store.troubles import Sought
-from tests.actions.post_office import PostOffice, open_office, with_settings
+from tests.actions.post_office import PostOffice, with_settings
 from tests.servers.smtp import Answer, Close, SmtpServer, Take, Talk
-from tests.services.clock import START, Clock
-
-
-@pytest.fixture
-def office(database: Database, tmp_path: Path, clock: Clock) -> Iterator[PostOffice]:
-    with open_office(database, tmp_path, clock) as office:
-        yield office
+from tests.services.clock import START
 
 
 def silent(_talk: Talk, _line: str) -> Answer | None:

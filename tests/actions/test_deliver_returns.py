@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
-import pytest
 from sqlalchemy import select
 
 from app.actions import breakers, steer
@@ -18,31 +15,13 @@ from app.mail.inbound import read_mail
 from app.mail.inbound_event import InboundEvent, InboundKind
 from app.mail.replies import ReplyClass
 from app.store import accounts, alarms, claims, steering
-from app.store.engine import Database
 from app.store.events import EventRow
 from app.store.messages import MessageRow
 from app.store.permissions import address_hash, is_suppressed
 from app.store.releases import LiveRow
-from tests.actions.post_office import PostOffice, open_office
-from tests.servers.smtp import SmtpServer
-from tests.services.clock import Clock
+from tests.actions.post_office import PostOffice
 
 HARD = InboundEvent(InboundKind.BOUNCE, "e1", "mail", ReplyClass.HARD, status="5.1.1", diagnosis="No such user")
-
-
-@pytest.fixture
-def office(database: Database, tmp_path: Path, clock: Clock) -> Iterator[PostOffice]:
-    with open_office(database, tmp_path, clock) as office:
-        yield office
-
-
-@pytest.fixture
-def sent(office: PostOffice) -> MessageRow:
-    """A mail Alice has got."""
-    message = office.mail(office.person("alice"))
-    with SmtpServer() as server:
-        office.courier(server.port).deliver()
-    return office.row(message)
 
 
 def local(office: PostOffice, message: MessageRow) -> str:

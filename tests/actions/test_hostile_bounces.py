@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import smtplib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -14,13 +13,11 @@ from app.disk.letterbox import Letterbox
 from app.mail.inbound import read_mail
 from app.mail.inbound_lmtp import LmtpServer
 from app.mail.inbound_mailbox import Mailbox, parse_mailbox
-from app.store.engine import Database, open_database
+from app.store.engine import open_database
 from app.store.messages import MessageRow
-from tests.actions.post_office import PostOffice, open_office
+from tests.actions.post_office import PostOffice
 from tests.actions.test_deliver_returns import facts, local
 from tests.servers.mailboxes import ImapServer, Pop3Server
-from tests.servers.smtp import SmtpServer
-from tests.services.clock import Clock
 
 _REPORT = b"Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n"
 
@@ -70,21 +67,6 @@ def hostile(to: str) -> dict[str, bytes]:
         + b"\r\n--b\r\nContent-Type: message/feedback-report\r\n\r\n\r\n--b--",
         "dates and ids of other worlds": report(to, soft + b"452", b"Date: 31 Feb 99999\r\nMessage-ID: <<\r\n"),
     }
-
-
-@pytest.fixture
-def office(database: Database, tmp_path: Path, clock: Clock) -> Iterator[PostOffice]:
-    with open_office(database, tmp_path, clock) as office:
-        yield office
-
-
-@pytest.fixture
-def sent(office: PostOffice) -> MessageRow:
-    """A mail Alice has got."""
-    message = office.mail(office.person("alice"))
-    with SmtpServer() as server:
-        office.courier(server.port).deliver()
-    return office.row(message)
 
 
 def addressed(office: PostOffice, sent: MessageRow) -> str:

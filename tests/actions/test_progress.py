@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -15,18 +13,10 @@ from app.cli.messages import sentence
 from app.core.instants import DAY, MINUTE, SECOND
 from app.mail.lanes import shipped_lanes
 from app.mail.smtp_relays import RelaySet
-from app.store.engine import Database
 from app.store.ledgers import Heartbeat
-from tests.actions.post_office import PostOffice, open_office
+from tests.actions.post_office import PostOffice
 from tests.mail.test_smtp_relays import letters, member
 from tests.servers.smtp import Close, SmtpServer, always
-from tests.services.clock import Clock
-
-
-@pytest.fixture
-def office(database: Database, tmp_path: Path, clock: Clock) -> Iterator[PostOffice]:
-    with open_office(database, tmp_path, clock) as office:
-        yield office
 
 
 def test_the_rate_is_that_of_the_last_minute() -> None:

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from app.actions.deliver import Courier
 from app.core.instants import MINUTE
 from app.mail.smtp_relays import open_transport
 from app.mail.smtp_routes import Routes
 from app.mail.smtp_url import RelayFaults, parse_relays
-from app.store.engine import Database
 from app.store.messages import MessageRow
-from tests.actions.post_office import MARKETING, SERVICE, PostOffice, open_office
+from tests.actions.post_office import MARKETING, SERVICE, PostOffice
 from tests.servers.smtp import Close, SmtpServer, always
-from tests.services.clock import Clock
-
-
-@pytest.fixture
-def office(database: Database, tmp_path: Path, clock: Clock) -> Iterator[PostOffice]:
-    with open_office(database, tmp_path, clock) as office:
-        yield office
 
 
 def courier(office: PostOffice, setting: str) -> Courier:

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from app.actions.deliver import Courier
 from app.actions.pace import Allowance, Paces, lane_tally
@@ -18,21 +14,14 @@ from app.store import paces as figures
 from app.store import warmth
 from app.store.base import is_sqlite
 from app.store.claims import Wanted
-from app.store.engine import Database
 from app.store.messages import MessageRow
 from app.store.people import SubscriberRow
-from tests.actions.post_office import PostOffice, open_office
+from tests.actions.post_office import PostOffice
 from tests.servers.smtp import SmtpServer
-from tests.services.clock import START, Clock
+from tests.services.clock import START
 
 TODAY = START // DAY
 SENDER_DOMAIN = "example.com"
-
-
-@pytest.fixture
-def office(database: Database, tmp_path: Path, clock: Clock) -> Iterator[PostOffice]:
-    with open_office(database, tmp_path, clock) as office:
-        yield office
 
 
 def past(office: PostOffice, days_ago: int, **found: int) -> None:

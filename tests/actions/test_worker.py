@@ -5,8 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable
 
 import pytest
 
@@ -14,17 +13,9 @@ from app.actions.deliver import Courier
 from app.disk.journal import JournalFull
 from app.mail.smtp import SmtpTransport
 from app.mail.transports import Envelope, Hooks, Tally
-from app.store.engine import Database
 from app.worker.working import Workshop, begin_anew, deliver_or_end, listen
-from tests.actions.post_office import MARKETING, SERVICE, PostOffice, open_office, relay_to, with_settings
+from tests.actions.post_office import MARKETING, SERVICE, PostOffice, relay_to, with_settings
 from tests.servers.smtp import SmtpServer
-from tests.services.clock import Clock
-
-
-@pytest.fixture
-def office(database: Database, tmp_path: Path, clock: Clock) -> Iterator[PostOffice]:
-    with open_office(database, tmp_path, clock) as office:
-        yield office
 
 
 class Broken(SmtpTransport):

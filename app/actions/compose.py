@@ -20,7 +20,7 @@ from app.actions.shelf import Shelved
 from app.core.book import Book
 from app.core.boxes import Box
 from app.core.facts import Fields
-from app.core.instants import DAY
+from app.core.instants import DAY, Instant
 from app.core.offers import Content
 from app.core.person import MailClass
 from app.core.site import AttributeType, Site
@@ -115,7 +115,7 @@ def compose(world: World, shelved: Shelved, letter: Letter, chosen: Chosen, give
     reader = Reader(world.now(), letter.address, _name(letter), asked, _tokens(occasion, world, letter, chosen))
     made = edition.filled_in(reader)
     if made is None:
-        sitting = _Sitting(world, shelved, letter, chosen, given, occasion)
+        sitting = _Sitting(world, shelved, letter, chosen, given, occasion, reader.at)
         made = edition.drawn_up(reader, Particulars(recipient_of(shelved, letter), occasion.sizes, sitting.context))
     return made
 
@@ -258,6 +258,7 @@ class _Sitting:
     chosen: Chosen
     given: Promise | None
     occasion: _Occasion
+    at: Instant
 
     def context(self, tokens: Sequence[str]) -> MailContext:
         """What the mail is made of, with these tokens."""
@@ -265,7 +266,7 @@ class _Sitting:
         token = dict(zip(self.occasion.names, tokens, strict=True))
         return MailContext(
             public_id=token[_ID],
-            at=self.world.now(),
+            at=self.at,
             sender=words.sender,
             site=words.values,
             links=self._links(token),

@@ -69,7 +69,7 @@ class _Drawn:
 
 
 class Handing:
-    """The hooks of a transport for one shift. `settled` is told each end, on a sending thread."""
+    """The hooks of a transport for one shift. `settled` is told each end, on the sending thread."""
 
     def __init__(self, post: Post, first_slot: int, settled: Callable[[Ended], None]) -> None:
         self._post = post
@@ -110,7 +110,7 @@ class Handing:
         )
 
     def _body(self, drawn: _Drawn) -> bytes:
-        """Write the mail, on a sending thread. Raises NoBody when it may not leave any more."""
+        """Write the mail, on the sending thread. Raises NoBody when it may not leave any more."""
         load, letter, version = drawn.load, drawn.letter, drawn.version
         if self._monotonic() - load.asked_at >= ASKED_FOR:
             self._ask_again(load)

@@ -27,8 +27,6 @@ from app.mail.dkim import Signer
 from app.mail.smtp_routes import Routes
 from app.store import claims, letters, people, releases
 from app.store.claims import Claim, Wanted
-from app.store.engine import StoreError
-from app.store.gate import GateClosedError
 from app.store.letters import Letter
 from app.store.releases import Control
 from app.world import World
@@ -40,10 +38,6 @@ LOOK_EVERY = 1.0
 """Seconds for which the lanes with something due are remembered."""
 _NEVER = -1.0e9
 _GOOD_FOR = (LEASE - STOP_BEFORE) / SECOND
-
-
-class CannotTake(Exception):
-    """Nothing can be claimed now: the database is away or somebody holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +93,6 @@ class Lanes:
 
     due: tuple[tuple[MailClass, str], ...] = ()
     looked_at: float = _NEVER
-
-
-def take(post: Post, classes: Sequence[MailClass], most: int, lanes: Lanes) -> tuple[Load | None, int]:
-    """Claim what is due, by lane and budget: what may leave now, and how many were claimed. Raises CannotTake."""
-    taking = Taking(post, classes, most, lanes)
-    try:
-        if not taking.is_due():
-            return None, 0
-        with post.world.transaction("write") as session:
-            return taking.within(session)
-    except (StoreError, GateClosedError) as error:
-        raise CannotTake(type(error).__name__) from error
 
 
 class Taking:

@@ -372,7 +372,12 @@ class _Worker:
         while drawn := self._shift.take(self._slot, may_wait=may_wait):
             if isinstance(drawn, Item):
                 return drawn
-            body = make_body(drawn)
+            try:
+                body = make_body(drawn)
+            except BaseException as error:  # noqa: BLE001 - raised again by the thread that called send()
+                self._shift.fail(error)
+                self.settle(Item(drawn, b""), NotTried(self._shift.over))
+                return None
             if not isinstance(body, NotTried):
                 return Item(drawn, body)
             self.settle(Item(drawn, b""), body)

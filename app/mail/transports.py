@@ -250,11 +250,16 @@ def send_all(transport: Transport, envelopes: Iterable[Envelope]) -> dict[Messag
 
 
 def make_body(envelope: Envelope) -> bytes | NotTried:
-    """The envelope's bytes, or why there are none. A mail that cannot be made never takes the others with it."""
+    """The envelope's bytes, or why there are none. A mail that cannot be made never takes the others with it.
+
+    Raises MemoryError: that no mail can be made for want of memory is not the fault of this one.
+    """
     try:
         return envelope.body()
     except NoBody as decided:
         return NotTried(str(decided))
+    except MemoryError:
+        raise
     except Exception as error:  # noqa: BLE001 - rendering runs other people's templates; the error travels on in the outcome
         return NotTried(f"{type(error).__name__}: {error}", error)
 

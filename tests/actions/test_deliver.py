@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import email
 import email.policy
+import threading
 import time
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.actions.deliver import Courier
+from app.actions.deliver_recording import Recording
 from app.actions.deliver_taking import Load, Taking
 from app.core.instants import DAY, MINUTE, SECOND
 from app.core.person import MailClass
@@ -74,15 +77,18 @@ def test_many_mails_leave_once_each(office: PostOffice) -> None:
     assert office.states() == {"sent": 230}
 
 
-class Unlucky(Taking):
-    def within(self, session: Session) -> tuple[Load | None, int]:
-        super().within(session)
-        raise OperationalError("COMMIT", None, Exception("the line is gone"))
-
-
 def test_when_the_next_load_cannot_be_taken_the_last_one_is_recorded_by_itself(
     office: PostOffice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    tries = count()
+
+    class Unlucky(Taking):
+        def within(self, session: Session) -> tuple[Load | None, int]:
+            found = super().within(session)
+            if next(tries) % 2:
+                raise OperationalError("COMMIT", None, Exception("the line is gone"))
+            return found
+
     monkeypatch.setattr("app.actions.deliver.Taking", Unlucky)
     ids = office.crowd(130)
     with SmtpServer() as server:
@@ -90,9 +96,52 @@ def test_when_the_next_load_cannot_be_taken_the_last_one_is_recorded_by_itself(
         assert len({mail.recipient for mail in server.mails}) == len(server.mails) == 130
     assert office.states() == {"sent": 130}
     assert all(len(office.attempts(each)) == 1 for each in ids[:5])
+    assert next(tries) > 2
     today = office.clock() // DAY
     with office.world.transaction("read") as session:
         assert paces.lanes_by_day(session, "example.com", today, today)["default", today, "tried"] == 130
+
+
+def test_what_has_ended_is_recorded_though_its_load_goes_out_slowly(office: PostOffice) -> None:
+    office.crowd(4)
+    may_go_on = threading.Event()
+
+    finals = count(1)
+
+    def third_waits(_talk: Talk, _line: str) -> Answer | None:
+        if next(finals) == 3:
+            assert may_go_on.wait(10)
+        return None
+
+    with SmtpServer(rules={"final": third_waits}) as server, working(office.courier(server.port)):
+        assert wait_until(lambda: office.states()["sent"] == 2)
+        assert office.states()["claimed"] == 2
+        may_go_on.set()
+    assert office.states() == {"sent": 4}
+
+
+def test_while_books_cannot_be_kept_nothing_more_is_taken_and_nothing_is_forgotten(
+    office: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.crowd(130)
+    is_away, tries = threading.Event(), count()
+
+    class Away(Recording):
+        def write(self, session: Session) -> None:
+            if is_away.is_set():
+                next(tries)
+                raise OperationalError("UPDATE", None, Exception("the line is gone"))
+            super().write(session)
+
+    for module in ("deliver", "deliver_recording"):
+        monkeypatch.setattr(f"app.actions.{module}.Recording", Away)
+    is_away.set()
+    with SmtpServer() as server, working(office.courier(server.port)):
+        assert wait_until(lambda: next(tries) > 3)
+        assert len(server.mails) <= 100
+        is_away.clear()
+    assert len({mail.recipient for mail in server.mails}) == len(server.mails) == 130
+    assert office.states() == {"sent": 130}
 
 
 def test_who_may_not_be_mailed_gets_nothing(office: PostOffice) -> None:

@@ -50,7 +50,7 @@ def test_a_calendar_that_is_set_loses_nothing_and_ends_no_lease(
 def test_memory_that_is_refused_ends_the_worker_and_loses_nothing(
     build: Build, sqlite_database_url: str, tmp_path: Path, note: Note
 ) -> None:
-    found, hunger, ends = build(sqlite_database_url, 80, slowly(0.01)), tmp_path / "eat", [0] * 0
+    found, hunger, ends = build(sqlite_database_url, 240, slowly(0.01)), tmp_path / "eat", [0] * 0
     for _ in range(2):
         hunger.unlink(missing_ok=True)
         before = found.keeper.count()

@@ -628,6 +628,24 @@ def test_a_mail_that_cannot_be_made_takes_nobody_along() -> None:
     assert outcomes[2] == NotTried("the offer has ended")
 
 
+def test_want_of_memory_is_no_mails_fault_and_is_told_to_whoever_sends() -> None:
+    def starved() -> bytes:
+        raise MemoryError
+
+    hooks = Collected()
+    with SmtpServer() as server:
+        transport = SmtpTransport(relay(server))
+        with pytest.raises(MemoryError):
+            transport.send([letter(1), letter(2, body=starved), letter(3)], hooks)
+        transport.close()
+        assert tempers(server) == [1]
+    assert {key.message: kind for key, kind in zip(hooks.outcomes, kinds(hooks.outcomes.values()), strict=True)} == {
+        1: "Sent",
+        2: "NotTried",
+    }
+    assert [outcome.error for outcome in hooks.outcomes.values() if isinstance(outcome, NotTried)] == [None]
+
+
 # ---------------------------------------------------------------- stopping
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from app.core.boxes import Box
 from app.core.comparing import DOUBT, Comparison, Tally, compare
 from app.core.instants import DAY, MINUTE, SECOND, Instant, Span
-from app.store import ledgers, measures, messages, people, releases
+from app.store import ledgers, measures, people, releases, waiting
 from app.store.measures import Days, Share
 from app.world import World
 
@@ -116,29 +116,22 @@ def health(world: World) -> Health:
     now, wall = world.now(), world.wall()
     with world.transaction("read") as session:
         beats = [beat for beat in ledgers.heartbeats(session) if beat.role == "worker"]
-        numbers = _standings(session)
+        numbers = waiting.numbers(session)
         control = releases.control(session)
         return Health(
             heartbeat_age=max(0, wall - beats[0].at) if beats else None,
             lag=beats[0].lag if beats else 0,
-            waiting=numbers.get("queued", 0) + numbers.get("waiting", 0),
-            under_way=numbers.get("claimed", 0),
-            uncertain=numbers.get("uncertain", 0),
-            parked_mails=numbers.get("parked", 0),
+            waiting=numbers.waiting,
+            under_way=numbers.under_way,
+            uncertain=numbers.uncertain,
+            parked_mails=numbers.parked,
             parked_people=len(people.parked(session, 100)),
-            oldest_due=messages.oldest_due(session, now),
+            oldest_due=waiting.oldest_due(session, now),
             is_killed=control.is_killed,
             is_paused=control.is_paused,
             webhooks=measures.webhooks_open(session),
             is_published=control.release_id is not None,
         )
-
-
-def _standings(session: Session) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for each in messages.standings(session):
-        found[each.state.value] = found.get(each.state.value, 0) + each.number
-    return found
 
 
 class Need(StrEnum):

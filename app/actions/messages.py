@@ -53,8 +53,16 @@ def take_as_sent(world: World, ids: Sequence[int]) -> int:
 
 def found(world: World, sought: Sought, limit: int = PAGE) -> list[Mail]:
     """The mails that are meant, at most so many, in the order they were queued."""
+    return listed(world, sought, limit)[0]
+
+
+MOST_COUNTED = 10_000
+
+
+def listed(world: World, sought: Sought, limit: int = PAGE) -> tuple[list[Mail], int]:
+    """The same, and how many more there are: when it is MOST_COUNTED, as many or more."""
     with world.transaction("read") as session:
-        return troubles.find(session, sought, limit)
+        return troubles.find(session, sought, limit, MOST_COUNTED)
 
 
 def counted(world: World, sought: Sought) -> Counter[tuple[str, str, str]]:

@@ -14,9 +14,9 @@ from app.actions.pace import LONGEST_REASON, Allowance, LaneState, Paces
 from app.core.instants import MINUTE, SECOND, Instant, Span
 from app.mail.smtp_relays import rests_of
 from app.mail.transports import Transport
-from app.store import ledgers, paces
+from app.store import ledgers, waiting
 from app.store.ledgers import Heartbeat
-from app.store.paces import Queued
+from app.store.waiting import Queued
 from app.world import World
 
 COUNT_EVERY = 10.0
@@ -53,7 +53,7 @@ class Reporter:
         began = self._world.monotonic()
         if began >= self._again_at:
             with self._world.transaction("read") as session:
-                self._queue = paces.queue(session, self._world.now())
+                self._queue = waiting.queue(session, self._world.now())
             took = self._world.monotonic() - began
             self._again_at = began + max(COUNT_EVERY, _DEAREST * took)
         return self._queue

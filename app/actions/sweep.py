@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from app.core.instants import MINUTE, SECOND, Span
-from app.store import claims, leases, ledgers, messages, people
+from app.store import claims, leases, ledgers, people, waiting
 from app.world import World
 
 
@@ -73,7 +73,7 @@ def beat(world: World, node: str, words: Mapping[str, object]) -> None:
     now = world.now()
     with world.transaction("write") as session:
         due = people.next_due(session)
-        oldest = messages.oldest_due(session, now)
+        oldest = waiting.oldest_due(session, now)
         lag = max(0, now - min(at for at in (due, oldest, now) if at is not None))
         detail = json.dumps({"people_due_at": due, "mail_due_at": oldest} | dict(words))
         ledgers.beat(session, ledgers.Heartbeat("worker", node, world.wall(), lag, detail))

@@ -86,7 +86,7 @@ def list_(states: tuple[str, ...], limit: int, as_json: bool, **options: str | N
     """List mails that need a decision, or with --state others that are not settled."""
     world = _world()
     sought = _Options(**options).sought(world, states or NEED_DECISION)
-    found = actions.found(world, sought, limit)
+    found, more = actions.listed(world, sought, limit)
     if as_json:
         click.echo(json.dumps([_as_json(one) for one in found], ensure_ascii=False, indent=1))
         return
@@ -94,8 +94,15 @@ def list_(states: tuple[str, ...], limit: int, as_json: bool, **options: str | N
         click.echo("No mail is like that." if states or _Options(**options) else "Nothing needs a decision.")
         return
     _print(found)
-    if len(found) == limit and (number := sum(actions.counted(world, sought).values())) > limit:
-        click.echo(f"{number - limit:,} more: --limit {number}")
+    if more:
+        click.echo(_more(more, limit))
+
+
+def _more(more: int, limit: int) -> str:
+    """A million are not counted to be told that they are many."""
+    if more < actions.MOST_COUNTED:
+        return f"{more:,} more: --limit {limit + more}"
+    return f"at least {more:,} more: narrow them down by --campaign, --lane, --reason or --older-than"
 
 
 def _as_json(one: Mail) -> dict[str, object]:

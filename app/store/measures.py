@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, case, cast, func, select, update
+from sqlalchemy import ColumnElement, Integer, cast, func, select, update
 from sqlalchemy.orm import Session
 
 from app.core.instants import DAY, Instant
@@ -244,29 +244,6 @@ def troubled(session: Session, state: str, after: int, limit: int) -> list[Troub
         Troubled(m.id, m.mail_key, m.campaign, m.state, m.reason, m.reply, m.settled_at, public_id.hex(), address)
         for m, public_id, address in session.execute(query)
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class LaneStanding:
-    """What waits in one lane (a provider's), and since when the oldest could have left."""
-
-    lane: str
-    waiting: int
-    deferred: int
-    oldest: Instant | None
-
-
-def lanes(session: Session) -> list[LaneStanding]:
-    """The open queue by lane, from its partial index."""
-    deferred = func.sum(case((MessageRow.state == "waiting", 1), else_=0))
-    query = select(
-        MessageRow.lane,
-        func.count().label("n"),
-        deferred.label("deferred"),
-        func.min(MessageRow.due_at).label("oldest"),
-    )
-    query = query.where(MessageRow.state.in_(("queued", "waiting"))).group_by(MessageRow.lane)
-    return [LaneStanding(row.lane, row.n, int(row.deferred or 0), row.oldest) for row in session.execute(query)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Paces: the figures a lane's pace is judged by: what was tried and how it ended, what waits, what is under way.
+"""Paces: the figures a lane's pace is judged by: what was tried and how it ended, what is under way.
 
 Owns the counters of (sending domain, lane, day), kept beside those of campaigns. Must not judge them.
 """
@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from sqlalchemy import case, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.core.instants import DAY, Instant
 from app.core.person import MailClass
 from app.store.base import table_of
 from app.store.ledgers import CountRow, StepCount, add_counts
-from app.store.messages import IS_CLAIMED, IS_OPEN, MessageRow
+from app.store.messages import IS_CLAIMED, MessageRow
 
 PREFIX = "lane:"
 ANYBODY = "*"
@@ -62,33 +61,3 @@ def under_way(session: Session) -> Counter[str]:
         IS_CLAIMED, message.c.mail_class == MailClass.MARKETING.value
     )
     return Counter({row.lane: int(row.n) for row in session.execute(query.group_by(message.c.lane))})
-
-
-@dataclass(frozen=True, slots=True)
-class Queued:
-    """What waits in one lane: due now, due later, and of both those that were put off after an answer."""
-
-    lane: str
-    due: int
-    later: int
-    deferred: int
-    oldest: Instant | None
-    """Since when the most belated one could have left."""
-
-
-def queue(session: Session, now: Instant) -> list[Queued]:
-    """The open queue by lane. Reads the partial index of all that waits: ask seldom."""
-    message = table_of(MessageRow)
-    is_due = message.c.due_at <= now
-    query = select(
-        message.c.lane,
-        func.sum(case((is_due, 1), else_=0)).label("due"),
-        func.count().label("n"),
-        func.sum(case((message.c.state == "waiting", 1), else_=0)).label("deferred"),
-        func.min(message.c.due_at).label("oldest"),
-    ).where(IS_OPEN)
-    rows = session.execute(query.group_by(message.c.lane).order_by(message.c.lane)).all()
-    return [
-        Queued(r.lane, int(r.due), r.n - int(r.due), int(r.deferred), r.oldest if r.oldest <= now else None)
-        for r in rows
-    ]

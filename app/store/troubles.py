@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.core.instants import Instant
+from app.store import waiting
+from app.store.base import is_sqlite
 from app.store.messages import IS_CLAIMED, IS_OPEN, IS_TROUBLED, MessageRow
 from app.store.people import SubscriberRow
 
@@ -58,11 +60,43 @@ class Mail:
     """The part of its Message-ID before the @, to be looked for in a relay's log."""
 
 
-def find(session: Session, sought: Sought, limit: int) -> list[Mail]:
-    """The mails that are meant, in the order they were queued."""
+def find(session: Session, sought: Sought, limit: int, most: int = 0) -> tuple[list[Mail], int]:
+    """The mails that are meant, in the order they were queued, and how many more there are, counted up to `most`."""
+    ids = _first_ids(session, sought, limit + most)
+    wanted = MessageRow.id.in_(ids[:limit])
     query = select(MessageRow, SubscriberRow.address).join(SubscriberRow, SubscriberRow.id == MessageRow.subscriber_id)
-    rows = session.execute(query.where(_meant(sought)).order_by(MessageRow.id).limit(limit))
-    return [_mail(message, address) for message, address in rows]
+    rows = session.execute(query.where(wanted).order_by(MessageRow.id))
+    return [_mail(message, address) for message, address in rows], max(0, len(ids) - limit)
+
+
+def _first_ids(session: Session, sought: Sought, limit: int) -> list[int]:
+    """The lowest ids that are meant, each kind of state along its own index."""
+    found: list[int] = []
+    for condition in dict.fromkeys(_INDEXES[state] for state in sought.states):
+        mine = tuple(state for state in sought.states if _INDEXES[state] is condition)
+        found += _ids_of_kind(session, replace(sought, states=mine), limit)
+    return sorted(found)[:limit]
+
+
+def _ids_of_kind(session: Session, sought: Sought, limit: int) -> list[int]:
+    first = _dense_from(session, sought)
+    if first is not None:
+        state = func.coalesce(MessageRow.state, "").in_(sought.states)  # hidden, or the planner would hop about
+        query = select(MessageRow.id).where(MessageRow.id >= first, state, *_asked(sought)).order_by(MessageRow.id)
+    elif is_sqlite(session) and not set(sought.states) & set(NEED_DECISION):
+        # ordered by the bare id, SQLite would read all messages there ever were
+        query = select(MessageRow.id).where(_meant(sought)).order_by(MessageRow.id + 0)
+    else:
+        query = select(MessageRow.id).where(_meant(sought)).order_by(MessageRow.id)
+    return list(session.scalars(query.limit(limit)))
+
+
+def _dense_from(session: Session, sought: Sought) -> int | None:
+    """From which id on to read row by row, when so many mails wait that their index would be the longer way."""
+    if sought.ids or not is_sqlite(session) or not set(sought.states) & {"queued", "waiting"}:
+        return None
+    number, first = waiting.extent(session, sought.lane)
+    return first if waiting.is_dense(session, first, number) else None
 
 
 def _mail(row: MessageRow, address: str) -> Mail:
@@ -93,17 +127,22 @@ def states_of(session: Session, ids: Sequence[int]) -> dict[int, str]:
 def _meant(sought: Sought) -> ColumnElement[bool]:
     """Written per state with the words of its index, so that the index is seen to serve."""
     states = [and_(_INDEXES[state], MessageRow.state == state) for state in sought.states]
-    asked = [or_(*states)]
+    return and_(or_(*states), *_asked(sought))
+
+
+def _asked(sought: Sought) -> list[ColumnElement[bool]]:
+    """Everything but the states."""
+    asked: list[ColumnElement[bool]] = []
     if sought.campaign is not None:
         asked.append(MessageRow.campaign == sought.campaign)
     if sought.lane:
         asked.append(MessageRow.lane == sought.lane)
     if sought.reason:
         words = sought.reason.lower()
-        in_words = func.lower(MessageRow.reply).contains(words, autoescape=True)
+        in_words = and_(MessageRow.reply != "", func.lower(MessageRow.reply).contains(words, autoescape=True))
         asked.append(or_(MessageRow.reason == sought.reason, in_words))
     if sought.before is not None:
         asked.append(func.coalesce(MessageRow.settled_at, MessageRow.due_at) <= sought.before)
     if sought.ids:
         asked.append(MessageRow.id.in_(sought.ids))
-    return and_(*asked)
+    return asked

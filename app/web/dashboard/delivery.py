@@ -18,7 +18,7 @@ from app.actions.commands import Command, Desk
 from app.actions.measure import Health
 from app.actions.progress import LaneProgress, Progress, progress
 from app.core.instants import MINUTE, Instant, Span
-from app.store import ledgers, measures, paces, people, permissions
+from app.store import ledgers, measures, people, permissions, waiting
 from app.store.measures import Answer
 from app.web.dashboard.shell import back, campaign_title, need, notify, visitor
 from app.web.dashboard.wording import percent, say, say_count, span
@@ -150,7 +150,7 @@ def _lanes(world: World, told: Progress) -> Sequence[LaneProgress]:
     if told.workers:
         return [lane for lane in told.lanes if lane.has_news]
     with world.transaction("read") as session:
-        queued = paces.queue(session, world.now())
+        queued = waiting.queue(session, world.now())
     return [LaneProgress(one.lane, one.due, one.later, one.deferred, one.oldest) for one in queued]
 
 

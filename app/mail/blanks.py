@@ -6,19 +6,23 @@ Owns how texts with stand-ins become such a wire, and how it is filled. Must not
 from __future__ import annotations
 
 import re
+from binascii import b2a_base64
 from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
 from operator import itemgetter
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from app.mail.encode import CRLF, quoted_piece, utf8_piece
 from app.mail.forms import Stands, Stencil
+from app.mail.threes import Threes
 
 Pieces: TypeAlias = "list[bytes | int]"
 """A wire in order: what everybody gets, and numbers of values."""
-DATE, TO, SUBJECT, TEXT, HTML = range(5)
-"""The first values of every letter: three fields of its header, and those of its bodies that are base 64 as a whole."""
-_FIRST_WORD: Final = 5
+DATE, TO, SUBJECT = range(3)
+"""The first values of every letter: three fields of its header."""
+_FIRST_WORD: Final = 3
+_CODE: Final = 1 << 20
+"""Numbers from here on are of code in base 64; when all is cut, they follow the others."""
 _SOFT: Final = b"=" + CRLF
 _ADDRESS_BEFORE: Final = re.compile(r"[A-Za-z0-9./:_~-]*\Z")
 _ADDRESS_AFTER: Final = re.compile(r"[A-Za-z0-9./:_~-]*")
@@ -26,11 +30,12 @@ _ADDRESS_AFTER: Final = re.compile(r"[A-Za-z0-9./:_~-]*")
 
 class Blanks:
     """The values of one form by number: after the first ones each word twice, quoted-printable and plain, then
-    stretches of the reader's tokens, first of all each token as a whole.
+    stretches of the reader's tokens, first of all each token as a whole, then code in base 64.
     """
 
     def __init__(self, stands: Stands, sizes: Sequence[int]) -> None:
         self._stands = stands
+        self.threes = Threes(self._size, _CODE)
         self._stencil = Stencil(stands)
         self._starts = [0, *accumulate(sizes)]
         self._tokens = len(sizes)
@@ -84,6 +89,16 @@ class Blanks:
             return [line]
         return [line[:start], self._stretch(token, at + start, at + end), line[end:]]
 
+    def body(self, pieces: Pieces) -> Pieces | None:
+        """A body in base 64, of the pieces of its text; None when it is not that regular."""
+        return self.threes.body(pieces)
+
+    def _size(self, number: int) -> int:
+        """The bytes of a plain word or a whole token: its stand-in has as many."""
+        if number >= self._first_stretch:
+            return len(self._stands[number - self._first_stretch])
+        return len(self._stands[self._tokens + (number - _FIRST_WORD) // 2].encode())
+
     def _whole(self, token: int) -> int:
         return self._first_stretch + token
 
@@ -96,12 +111,34 @@ class Blanks:
 
     @property
     def count(self) -> int:
-        """How many values a letter has."""
+        """How many values a letter has before its code."""
         return self._first_stretch + len(self._stretches) + 1
 
     def cutter(self) -> Callable[[bytes], tuple[bytes, ...]]:
         """What cuts a reader's tokens into the stretches; the last one is empty."""
         return itemgetter(*(slice(*place) for place in self._stretches), slice(0, 0))
+
+    def wire(self, pieces: Iterable[bytes | int], tail: bytes) -> Wire:
+        """The whole message, of which the tail is the same in many forms."""
+        placed = (
+            self.count + piece - _CODE if isinstance(piece, int) and piece >= _CODE else piece for piece in pieces
+        )
+        return Wire(placed, self.count + self.threes.count, tail)
+
+    def code(self) -> Code | None:
+        """What spells the code of a letter; None when there is none."""
+        windows = self.threes.windows
+        return Code(Wire(windows, self.count), self.threes.cutter()) if windows else None
+
+
+class Code(NamedTuple):
+    """What of a letter is spelt in base 64, and how that is cut."""
+
+    windows: Wire
+    cut: Callable[[bytes], tuple[bytes, ...]]
+
+    def spelt(self, values: Sequence[bytes]) -> tuple[bytes, ...]:
+        return self.cut(b2a_base64(self.windows.filled(values), newline=False))
 
 
 class Wire:

@@ -13,12 +13,11 @@ from typing import Final
 
 from app.core.replacing import replace
 from app.mail import blanks, headers
-from app.mail.blanks import Blanks, Pieces, Wire
+from app.mail.blanks import Blanks, Code, Pieces, Wire
 from app.mail.compiled import CompiledMail
 from app.mail.context import Particulars, Reader, Recipient
-from app.mail.encode import base64_lines
 from app.mail.forms import Line, Needs, Question, Stands, Stencil, Swaps, Word, ask, stand_ins
-from app.mail.message import DATE, SUBJECT, TO, Message, Unpacked, on_one_line, telling, unpacked
+from app.mail.message import DATE, SUBJECT, TO, Message, RenderFault, Unpacked, on_one_line, telling, unpacked
 from app.mail.part import Filled
 
 _MOST_FORMS = 512
@@ -43,8 +42,7 @@ class Form:
     texts: tuple[Filled, Filled]
     """The text part and the HTML with stand-ins in them."""
     cut: Callable[[bytes], tuple[bytes, ...]]
-    bodies: tuple[tuple[int, Wire], ...]
-    """Those that are base64 as a whole, each with its number."""
+    code: Code | None
     whole: Wire
 
     def message(self, reader: Reader, words: list[Word], way: str) -> Message:
@@ -56,14 +54,12 @@ class Form:
             headers.date_of(reader.at).encode(),
             headers.addressed("To", reader.name, to).encode(),
             headers.subject(subject).encode(),
-            b"",
-            b"",
         ]
         for word in words:
             values += word[2:]
         values += stretches
-        for number, wire in self.bodies:
-            values[number] = base64_lines(wire.filled(values))
+        if self.code:
+            values += self.code.spelt(values)
         count = len(self.stands) - len(words)
         reals = (*stretches[:count], *[word.plain for word in words])
         message_id = f"<{stretches[count - 1].decode()}@{self.sender_domain}>"
@@ -103,8 +99,12 @@ class Edition:
         """
         with telling(self._mail.compiled):
             plain = self._mail.message(particulars.person, particulars.context(particulars.tokens(reader.tokens)))
+        try:
             if self.needs is not None:
-                self._draw_up(self.needs, reader, particulars, plain)
+                with telling(self._mail.compiled):
+                    self._draw_up(self.needs, reader, particulars, plain)
+        except RenderFault:  # with stand-ins only: she gets her letter, and the others theirs without forms
+            self.needs = None
         return plain
 
     def _draw_up(self, needs: Needs, reader: Reader, particulars: Particulars, plain: Message) -> None:
@@ -134,15 +134,8 @@ class Edition:
         head = _head(mail.head(person, context, "", f"<{context.public_id}@{domain}>"), gaps)
         if html is None or text is None or head is None:
             return None
-        bodies = tuple(
-            (number, Wire(pieces, gaps.count))
-            for number, part, pieces in ((blanks.TEXT, mail.text, text[1]), (blanks.HTML, mail.html, html[1]))
-            if part.is_base64
-        )
-        plain: Pieces = [blanks.TEXT] if mail.text.is_base64 else text[1]
-        rich: Pieces = [blanks.HTML] if mail.html.is_base64 else html[1]
-        whole = Wire([*head, mail.frame.opening, *plain, mail.frame.between, *rich], gaps.count, mail.frame.closing)
-        return Form(self, stands, subject, domain, (text[0], html[0]), gaps.cutter(), bodies, whole)
+        whole = gaps.wire([*head, mail.frame.opening, *text[1], mail.frame.between, *html[1]], mail.frame.closing)
+        return Form(self, stands, subject, domain, (text[0], html[0]), gaps.cutter(), gaps.code(), whole)
 
 
 def _speaking(person: Recipient, needs: Needs, stands: Stands) -> Recipient:

@@ -87,7 +87,8 @@ class Part:
                 return None
             made += (*found, segment)
         static = shape.static or tuple((segment,) for segment in shape.segments)
-        return Filled(static, fills), made
+        wire = blanks.body(made) if self.is_base64 else made
+        return (Filled(static, fills), wire) if wire else None
 
     def _cast(self, pieces: Sequence[str]) -> tuple[_Cast, list[str]]:
         """Which static pieces there are, a gap for each other one, and what fills the gaps."""

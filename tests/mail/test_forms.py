@@ -16,6 +16,7 @@ from app.mail.blanks import Blanks, Wire
 from app.mail.compiled import CompiledMail
 from app.mail.context import Links, ListHeaders, MailContext, Particulars, Reader, Recipient, Tracking
 from app.mail.edition import Edition
+from app.mail.encode import prefers_base64
 from app.mail.message import Message, render
 from app.store.bodies import pack, unpack
 from tests.mail.mailing import alice, compiled, context
@@ -25,6 +26,8 @@ BODY = (
     "{% endif %}[a look](https://example.com/a) and [another](https://example.com/b) for {{ subscriber.city }}.\n\n"
     "{% if subscriber.vip %}A word for friends.{% else %}A word.{% endif %}\n\n[in the browser]({{ links.view }})"
 )
+WORDS = {"en": "", "fa": "این نامه برای شماست و هر بار همین است. " * 20}
+"""Enough of Persian that both texts are base 64."""
 SUBJECT = "subject: 'Hello {{ subscriber.first_name }}'\npreheader: words"
 NAMES = st.one_of(
     st.sampled_from(
@@ -106,7 +109,7 @@ def forms() -> int:
 def test_everybody_gets_the_letter_the_template_gives(
     locale: str, name: str, city: str, vip: object, number: int
 ) -> None:
-    mail, person = compiled(BODY, locale, SUBJECT), replace(someone(name, city, vip=vip), name=name)
+    mail, person = compiled(WORDS[locale] + BODY, locale, SUBJECT), replace(someone(name, city, vip=vip), name=name)
     plain = plainly(mail, person, letter(number))
     for _ in range(2):  # the second time from a form, when there is one for her
         made = sent(mail, person, number)
@@ -254,13 +257,15 @@ def test_a_form_that_is_wrong_is_found_out_by_its_first_reader(monkeypatch: pyte
     assert forms() == before
 
 
+@pytest.mark.parametrize("locale", ["en", "fa"])
 @pytest.mark.parametrize(
     "host", ["https://a.io", BASE, f"https://{'a' * 40}.example.com", f"https://{'a' * 62}.example.com"]
 )
-def test_lines_end_in_a_form_where_they_end_in_the_letter(host: str) -> None:
+def test_lines_end_in_a_form_where_they_end_in_the_letter(host: str, locale: str) -> None:
     """However long the address around a token is, its lines are broken where those of the rendered mail are."""
-    mail = compiled("[a look](https://example.com/a) [in the browser]({{ links.view }})", "en")
-    kept, person = Edition(mail, is_counted=True), alice()
+    mail = compiled(f"{WORDS[locale]}[a look](https://example.com/a) [in the browser]({{{{ links.view }}}})", locale)
+    assert (mail.is_base64, prefers_base64(mail.text)) == (locale == "fa", locale == "fa")
+    kept, person = Edition(mail, is_counted=True), alice(locale)
     particulars = Particulars(person, SIZES, lambda given: said(given, base=host))
     for number in (1, 2, 3):
         reader = Reader(context().at, person.address, person.name, person.attributes, "".join(tokens(number)).encode())
@@ -274,6 +279,21 @@ def test_lines_end_in_a_form_where_they_end_in_the_letter(host: str) -> None:
         assert made is None or made.data == plain.data
 
 
+def test_a_mail_that_takes_no_stand_in_serves_its_reader() -> None:
+    mail = compiled(f"{BODY} picky", "en", SUBJECT)
+    kept = Edition(mail, is_counted=True)
+
+    def picky(given: Sequence[str]) -> MailContext:
+        if given != tokens(1):
+            raise ValueError("none but hers")
+        return said(given)
+
+    reader = Reader(context().at, "alice@example.com", "", someone("Sara").attributes, "".join(tokens(1)).encode())
+    made = kept.drawn_up(reader, Particulars(someone("Sara"), SIZES, picky))
+    assert "Dear Sara" in made.html
+    assert (kept.needs, kept.filled_in(reader)) == (None, None)
+
+
 @given(st.text(alphabet="ab./=\n ", max_size=90), st.text(alphabet="ab./=\n ", max_size=90), st.integers(28, 60))
 def test_a_token_anywhere_in_a_text_is_found_again_on_the_wire(before: str, after: str, size: int) -> None:
     stand, real = "q" * size, "Z" * size
@@ -281,6 +301,6 @@ def test_a_token_anywhere_in_a_text_is_found_again_on_the_wire(before: str, afte
     pieces = blanks.fill(before + stand + after, is_base64=False)
     if pieces is None:
         return
-    values = [b""] * 5 + list(blanks.cutter()(real.encode()))
+    values = [b""] * 3 + list(blanks.cutter()(real.encode()))
     wire = Wire(pieces, blanks.count).filled(values)
     assert a2b_qp(wire).replace(b"\r\n", b"\n") == (before + real + after).encode()

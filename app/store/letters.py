@@ -10,6 +10,7 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import select
@@ -66,12 +67,16 @@ class Letter:
 _COLUMNS: Final = """m.id, m.public_id, m.mail_key, m.mail_class, m.subscriber_id, s.public_id, m.recipient, s.address,
  s.locale, s.tz, s.stage, s.kind, s.state, m.campaign, m.step, r.event, m.subject, m.offer, m.data, m.attempts,
  m.claim_no, m.wanted_at, m.lane, m.fresh_until, s.address_key"""
-_LETTERS = Hot(f"SELECT {_COLUMNS} FROM {doors.TABLES} WHERE m.id IN :ids ORDER BY m.id")  # noqa: S608 - our own columns
-_BOTH = Hot(
-    f"SELECT {doors.COLUMNS}, {_COLUMNS} FROM {doors.TABLES} WHERE m.id IN :ids ORDER BY m.id"  # noqa: S608
+_LETTERS = doors.by_message(_COLUMNS)
+_BOTH = doors.by_message(f"{doors.COLUMNS}, {_COLUMNS}")
+_ATTRIBUTE = "SELECT subscriber_id, key, text, number, sort FROM attribute WHERE subscriber_id"
+_ATTRIBUTES = Hot(
+    f"{_ATTRIBUTE} IN :ids",
+    f"""SELECT a.* FROM unnest(CAST(:ids AS bigint[])) AS wanted(id)
+ CROSS JOIN LATERAL ({_ATTRIBUTE} = wanted.id OFFSET 0) AS a""",  # noqa: S608
 )
-_ATTRIBUTES = Hot("SELECT subscriber_id, key, text, number, sort FROM attribute WHERE subscriber_id IN :ids")
 _DOOR = len(Door._fields)
+_FIRST = itemgetter(0)
 _CLASSES = {each.value: each for each in MailClass}
 _STATES = {each.value: each for each in SubscriberState}
 
@@ -86,7 +91,7 @@ class Unread(NamedTuple):
 def unread(session: Session, ids: Sequence[int]) -> list[Unread]:
     """These messages with their doors, in id order, in one query."""
     rows = _BOTH.rows(session, ids=list(ids)) if ids else ()
-    return [Unread(Door._make(row[:_DOOR]), row[_DOOR:]) for row in rows]
+    return [Unread(Door._make(row[:_DOOR]), row[_DOOR:]) for row in sorted(rows, key=_FIRST)]
 
 
 def read(session: Session, chosen: Sequence[Unread]) -> list[Letter]:
@@ -96,7 +101,7 @@ def read(session: Session, chosen: Sequence[Unread]) -> list[Letter]:
 
 def letters(session: Session, ids: Sequence[int]) -> list[Letter]:
     """The letters of these messages, in id order."""
-    return _letters(session, _LETTERS.rows(session, ids=list(ids))) if ids else []
+    return _letters(session, sorted(_LETTERS.rows(session, ids=list(ids)), key=_FIRST)) if ids else []
 
 
 def _letters(session: Session, rows: Sequence[Sequence[Any]]) -> list[Letter]:

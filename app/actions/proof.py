@@ -94,12 +94,15 @@ def proof(world: World, inspection: Inspection, wanted: Wanted) -> Proof | NoPro
 
 
 def mail_for(inspection: Inspection, key: str, wanted: str, usual: str) -> CompiledMail | None:
-    """The mail in the locale that is wanted ("": the reader's usual one, else any of the site's)."""
-    locales = inspection.workspace.site.locales if inspection.workspace else ()
-    for locale in (wanted, *(() if wanted else (usual, *locales)), ""):
-        if (key, locale) in inspection.mails:
-            return inspection.mails[key, locale]
-    return None
+    """The mail in the locale that is wanted ("": the reader's usual one, else any of the site's).
+
+    None when it is not written, or has faults: its twin in another language is not what was asked for.
+    """
+    workspace = inspection.workspace
+    paths, locales = (workspace.mails.get(key, {}), workspace.site.locales) if workspace else ({}, ())
+    candidates = (wanted, *(() if wanted else (usual, *locales)), "")
+    locale = next((each for each in candidates if each in paths), "")
+    return inspection.mails.get((key, locale))
 
 
 def _missing(workspace: Workspace, wanted: Wanted) -> str:

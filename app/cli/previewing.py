@@ -10,8 +10,10 @@ import sys
 import time
 import webbrowser
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from stat import S_ISREG
 from tempfile import gettempdir
 
 import click
@@ -21,7 +23,7 @@ from app.actions.preview import moment
 from app.actions.proof import NoProof, Proof, Wanted, draft_world, proof
 from app.actions.signing import signers_of
 from app.cli.running import settings_or_exit
-from app.cli.sheet import sheet, size_words
+from app.cli.sheet import sheet, size_words, trouble
 from app.core.instants import Instant
 from app.files.sources import load
 from app.mail.dkim import Signer, sign
@@ -48,6 +50,12 @@ class Request:
     form: str
     has_images: bool
 
+    @property
+    def sheet(self) -> Path:
+        """The page of this mail: the same whatever becomes of it, for a browser looks at it again and again."""
+        locale = f".{self.wanted.locale}" if self.wanted.locale else ""
+        return Path(gettempdir()) / f"parvar-{os.getuid()}-{self.wanted.mail.replace('/', '-')}{locale}.html"
+
 
 @click.command()
 @click.argument("mail")
@@ -67,28 +75,29 @@ def preview(folder: Path, person: str, at: str, locale: str, form: str | None, *
     wanted = Wanted(str(rest["mail"]), person, locale)
     request = Request(folder, wanted, at, form or "", not rest["no_images"])
     addresses = rest["addresses"] if isinstance(rest["addresses"], tuple) else ()
+    seen = _stamps(folder)
     is_good = _show(request, opens=bool(rest["opens"]), watch=bool(rest["watch"]))
     if addresses and is_good:
         is_good = _send(request, tuple(map(str, addresses)))
-    while rest["watch"]:
-        _await_change(folder)
-        _show(request, opens=False, watch=True)
+    if rest["watch"]:
+        _watch(request, seen)
     sys.exit(0 if is_good else 1)
 
 
 def _show(request: Request, *, opens: bool, watch: bool) -> bool:
     """Print what was asked for, and write the sheet when one is looked at."""
-    made = _made(request, None)
+    made, refresh = _made(request, None), 2 if watch else 0
     if isinstance(made, NoProof):
         _complain(made)
+        if watch:
+            request.sheet.write_text(trouble(request.wanted.mail, made, refresh=refresh), "utf-8")
         return False
     _print(made, request.form)
     if opens or watch:
-        path = Path(gettempdir()) / f"parvar-{os.getuid()}-{made.mail.replace('/', '-')}.{made.locale}.html"
-        path.write_text(sheet(made, has_images=request.has_images, refresh=2 if watch else 0), "utf-8")
-        click.echo(f"sheet    {path}", err=True)
+        request.sheet.write_text(sheet(made, has_images=request.has_images, refresh=refresh), "utf-8")
+        click.echo(f"sheet    {request.sheet}", err=True)
         if opens:
-            webbrowser.open(path.as_uri())
+            webbrowser.open(request.sheet.as_uri())
     return True
 
 
@@ -138,16 +147,44 @@ def _print(made: Proof, form: str) -> None:
 # ── Watching ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _await_change(folder: Path) -> None:
-    before = _stamps(folder)
-    while _stamps(folder) == before:
-        time.sleep(_LOOK_EVERY)
+_Stamps = dict[Path, int]
 
 
-def _stamps(folder: Path) -> dict[Path, int]:
+def _watch(request: Request, seen: _Stamps) -> None:
+    """Show it again after every change since `seen`, until the terminal is left by Ctrl-C, which is no fault."""
+    click.echo("watching the files; Ctrl-C ends it", err=True)
+    with suppress(KeyboardInterrupt):
+        while True:
+            now = _stamps(request.folder)
+            if now == seen:
+                time.sleep(_LOOK_EVERY)
+                continue
+            click.echo(f"\n── {_changed(seen, now, request.folder)} ──", err=True)
+            seen = now  # before it is shown: what is written meanwhile is a change again
+            _show(request, opens=False, watch=True)
+    click.echo(err=True)
+
+
+def _changed(before: _Stamps, now: _Stamps, folder: Path) -> str:
+    """The files that changed, the first of them by name."""
+    paths = sorted(path for path in before.keys() | now.keys() if before.get(path) != now.get(path))
+    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return f"{paths[0].relative_to(folder)}{more} changed"
+
+
+def _stamps(folder: Path) -> _Stamps:
     """When each file of the site was written last."""
     files = (path for name in ("campaigns", "email_templates") for path in (folder / name).rglob("*"))
-    return {path: path.stat().st_mtime_ns for path in files if path.is_file()}
+    return {path: stamp for path in files if (stamp := _stamp(path)) is not None}
+
+
+def _stamp(path: Path) -> int | None:
+    """None for what is no file, or no longer there: editors write beside a file and rename."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns if S_ISREG(found.st_mode) else None
 
 
 # ── Test mails ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -8,7 +8,7 @@ from __future__ import annotations
 from html import escape
 from typing import Final
 
-from app.actions.proof import CLIPPED_AT, Proof
+from app.actions.proof import CLIPPED_AT, NoProof, Proof
 from app.mail.views import in_scheme, with_pictures, without_pictures
 
 _VIEWS: Final = (("phone", 360), ("desktop", 800))
@@ -33,6 +33,16 @@ def sheet(proof: Proof, *, has_images: bool, refresh: int = 0) -> str:
         f'<!doctype html><html lang="en"><meta charset="utf-8">{again}<title>{escape(proof.mail)}</title>'
         f'<style>{_STYLE}</style><h1 dir="auto">{escape(proof.message.subject)}</h1><dl>{_facts(proof)}</dl>'
         f'<ul>{found}</ul><main>{frames}</main><h2>Text</h2><pre dir="auto">{text}</pre></html>'
+    )
+
+
+def trouble(mail: str, why: NoProof, *, refresh: int = 0) -> str:
+    """The page of a mail that cannot be shown: why, and what to mend."""
+    again = f'<meta http-equiv="refresh" content="{refresh}">' if refresh else ""
+    found = "".join(f'<li dir="auto">{escape(str(problem))}</li>' for problem in why.findings)
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8">{again}<title>{escape(mail)}</title>'
+        f"<style>{_STYLE}</style><h1>{escape(mail)}</h1><p>{escape(why.reason)}</p><ul>{found}</ul></html>"
     )
 
 

@@ -6,6 +6,7 @@ import os
 import queue
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -18,15 +19,16 @@ from typing import IO
 import pytest
 from click.testing import CliRunner
 
-from app.actions.inspect import Inspection, inspect_folder
+from app.actions.inspect import Inspection, inspect, inspect_folder
 from app.actions.proof import NoProof, Proof, Wanted, draft_world, proof
 from app.cli import main
 from app.cli.sheet import sheet
 from app.mail.views import without_pictures
-from tests.actions.small_site import WELCOME, sources_of
+from tests.actions.small_site import SITE, WELCOME, sources_of
 from tests.services.smtp import Sink
 
 ROOT = Path(__file__).resolve().parents[2]
+TODAY = date(2026, 9, 21)
 NOON = 1_790_000_000_000_000  # Mon 21 Sep 2026 13:33:20 UTC
 
 
@@ -183,6 +185,19 @@ def test_a_refused_test_mail_is_shown_with_the_servers_words(folder: Path, sink:
     assert "< 550 5.1.1 nobody of that name" in output
 
 
+def test_a_mail_with_a_fault_is_not_shown_in_another_language_instead() -> None:
+    sources = sources_of({"welcome": WELCOME}, site=SITE.replace("locales: [en]", "locales: [fa, en]"))
+    letter = sources.pop("email_templates/a.md")
+    broken = letter + "{{ nosuch }}\n"
+    inspection = inspect(sources | {"email_templates/a.en.md": letter, "email_templates/a.fa.md": broken}, TODAY)
+    found = refused(inspection, Wanted("a", "", ""))
+    assert found.reason == "'a' cannot be compiled"
+    assert [problem.file for problem in found.findings if problem.code == "unknown-variable"] == [
+        "email_templates/a.fa.md"
+    ]
+    assert made(inspection, Wanted("a", "", "en")).locale == "en"
+
+
 @pytest.mark.parametrize(("locale", "words"), [("en", "stage: Potential customer"), ("fa", "مرحله: مشتری بالقوه")])
 def test_a_notice_to_our_people_names_stages_as_people_call_them(shop: Inspection, locale: str, words: str) -> None:
     assert words in made(shop, Wanted("team/hot-prospect", "", locale)).message.text
@@ -213,10 +228,15 @@ def test_a_change_of_a_file_is_seen_and_the_sheet_written_again(folder: Path, tm
             assert reading.until("A new subject")
             assert comes_to_say(page, "A new subject")
             mail.write_text("---\nsubject: x\n---\n{{ nothing }}\n", "utf-8")
+            assert reading.until("email_templates/a.md changed")
             assert reading.until("unknown-variable"), "a mistake is told, and the watching goes on"
+            assert comes_to_say(page, "unknown-variable"), "to the browser too"
             assert watching.poll() is None
+            watching.send_signal(signal.SIGINT)
+            assert watching.wait(30) == 0
+            assert not reading.until("Aborted", 0.1)
         finally:
-            watching.terminate()
+            watching.kill()
 
 
 def page_in(folder: Path) -> Path:

@@ -160,9 +160,7 @@ class Exchangers:
     def _ask(self, is_stopping: IsStopping) -> int:
         if self._world.monotonic() < self._rests_until:
             return 0
-        now = self._world.wall()
-        with self._world.transaction("write") as session:
-            due = store.take_due(session, now, self._most, now + TAKEN)
+        due = self._taken()
         answers: list[Domain] = []
         silent = failing = 0
         for row in due:
@@ -181,6 +179,17 @@ class Exchangers:
         for answer in answers:
             self._note(answer)
         return len(answers)
+
+    def _taken(self) -> list[Domain]:
+        """Who is due, looked for outside of the lock; another worker may have been quicker."""
+        now = self._world.wall()
+        with self._world.transaction("read") as session:
+            due = store.due(session, now, self._most)
+        if not due:
+            return []
+        with self._world.transaction("write") as session:
+            mine = store.take(session, [row.domain for row in due], now, now + TAKEN)
+        return [row for row in due if row.domain in mine]
 
     def _asked(self, row: Domain) -> tuple[Domain, bool]:
         """What became of asking about one domain, and whether nobody answered. A failure keeps what was told."""

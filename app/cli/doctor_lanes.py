@@ -132,7 +132,7 @@ def _why_default(each: Placed) -> str:
     known = each.known
     match known.told if known else Told.NOTHING:
         case Told.NOTHING:
-            return "not looked up yet"
+            return "no answer yet" if known and known.failures else "not looked up yet"
         case Told.FOUND:
             return f"no lane knows its MX {known.hosts[0] if known else ''}"
         case Told.ADDRESS:

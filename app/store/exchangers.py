@@ -180,14 +180,19 @@ def drop(session: Session, domains: Sequence[str]) -> None:
 # ── Asking ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def take_due(session: Session, now: Instant, limit: int, until: Instant) -> list[Domain]:
-    """The domains due, those with most people first. Nobody else takes them before `until`."""
+def due(session: Session, now: Instant, limit: int) -> list[Domain]:
+    """The domains due, those with most people first."""
     query = select(_DOMAIN).where(_DOMAIN.c.due_at <= now).order_by(_DOMAIN.c.people.desc(), _DOMAIN.c.domain)
-    found = [_read(row) for row in session.execute(query.limit(limit).with_for_update(skip_locked=True))]
-    if found:
-        mine = _DOMAIN.c.domain.in_([each.domain for each in found])
-        session.execute(update(_DOMAIN).where(mine).values(due_at=until))
-    return found
+    return [_read(row) for row in session.execute(query.limit(limit))]
+
+
+def take(session: Session, domains: Iterable[str], now: Instant, until: Instant) -> set[str]:
+    """Those of them that are still due are ours until then; nobody else gets them meanwhile."""
+    wanted = sorted(domains)
+    if not wanted:
+        return set()
+    mine = update(_DOMAIN).where(_DOMAIN.c.domain.in_(wanted), _DOMAIN.c.due_at <= now).values(due_at=until)
+    return set(session.scalars(mine.returning(_DOMAIN.c.domain)))
 
 
 def record(session: Session, answers: Sequence[Domain]) -> None:

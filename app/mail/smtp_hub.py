@@ -34,6 +34,7 @@ class Hub:
     def __init__(self) -> None:
         self._main = getcurrent()
         self._ready: deque[greenlet] = deque()
+        self._later: deque[greenlet] = deque()  # who gave way
         self._waiting: dict[int, _Waiting] = {}  # by descriptor; by a negative number who waits for a time only
         self._poll = select.poll()
         self._next_look = inf  # nobody's time is over before
@@ -50,15 +51,19 @@ class Hub:
         """Until no task is left."""
         self._main = getcurrent()
         try:
-            while True:
+            while self._is_anybody_waiting():
                 while self._ready:
                     self._ready.popleft().switch()
-                if not self._waiting and not self._abroad:
-                    return
-                self._look()
+                if self._waiting or self._abroad:
+                    self._look()
+                if not self._ready:
+                    self._ready, self._later = self._later, self._ready
         finally:
             if self._bell and not self._abroad:
                 self._close_bell(*self._bell)
+
+    def _is_anybody_waiting(self) -> bool:
+        return bool(self._ready or self._later or self._waiting or self._abroad)
 
     # ── What a task may wait for ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -67,6 +72,11 @@ class Hub:
         self._poll.register(handle, what)
         return self._pause(handle, timeout)
 
+    def give_way(self) -> None:
+        """Go on when all others that can go on have done so."""
+        self._later.append(getcurrent())
+        self._main.switch()
+
     def sleep(self, seconds: float) -> None:
         """Pause for a time."""
         self._sleepers += 1
@@ -74,7 +84,7 @@ class Hub:
 
     def call(self, work: Callable[[], T]) -> T:
         """What blocks is done by another thread, as long as another task needs this one."""
-        if not (self._ready or self._waiting or self._abroad):
+        if not self._is_anybody_waiting():
             return work()
         errand = _Errand(work, getcurrent(), self._back)
         self._abroad += 1
@@ -107,8 +117,8 @@ class Hub:
 
     def _patience(self) -> int | None:
         """Milliseconds until somebody's time is over."""
-        if self._ready or self._next_look == inf:
-            return 0 if self._ready else None
+        if self._later or self._next_look == inf:
+            return 0 if self._later else None
         return max(0, ceil((self._next_look - time.monotonic()) * 1000))
 
     def _give_up(self) -> None:

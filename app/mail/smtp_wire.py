@@ -101,6 +101,8 @@ class Wire:
                     sent += self._send_some(rest[sent:], deadline, timeout)
         except (OSError, ValueError) as fault:
             raise WireLost(_why(fault), sent) from fault
+        if self._hub is not None:
+            self._hub.give_way()  # what all connections have to say leaves together: the server wakes once for it
 
     def _send_at_once(self, pieces: tuple[bytes, ...]) -> int:
         try:

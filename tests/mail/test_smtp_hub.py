@@ -68,6 +68,38 @@ def test_sleepers_wake_in_the_order_of_their_times() -> None:
     assert woke == [0.01, 0.02, 0.03]
 
 
+def test_who_gives_way_goes_on_when_all_who_can_have_done_so() -> None:
+    hub, told = Hub(), list[str]()
+    near, far = socket.socketpair()
+
+    def polite() -> None:
+        far.send(b"x")
+        hub.give_way()
+        told.append("polite")
+
+    def reader() -> None:
+        hub.wait(near.fileno(), READ, 5.0)
+        told.append("reader")
+
+    with near, far:
+        hub.spawn(reader)
+        hub.spawn(polite)
+        hub.run()
+    assert told == ["reader", "polite"]
+
+
+def test_giving_way_to_nobody_is_no_wait() -> None:
+    hub, told = Hub(), list[str]()
+
+    def alone() -> None:
+        hub.give_way()
+        told.append("done")
+
+    hub.spawn(alone)
+    hub.run()
+    assert told == ["done"]
+
+
 def test_what_blocks_is_done_elsewhere_while_others_are_at_work() -> None:
     hub, is_done, ticks = Hub(), threading.Event(), list[int]()
     threads: list[int] = []

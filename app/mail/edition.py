@@ -9,6 +9,7 @@ from __future__ import annotations
 from binascii import a2b_base64, a2b_qp
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Lock
 from typing import Final
 
 from app.core.replacing import replace
@@ -67,6 +68,8 @@ class Form:
 
 
 _forms: dict[tuple[int, Question], Form] = {}
+_lock = Lock()
+"""For keeping forms; they are found without."""
 
 
 class Edition:
@@ -117,9 +120,10 @@ class Edition:
             if not _is_same(form.message(reader, words, self._mail.direction), plain, self._mail):
                 self.needs = None
                 return
-            if len(_forms) >= _MOST_FORMS:
-                _forms.clear()
-            _forms[id(self), question] = form
+            with _lock:
+                if len(_forms) >= _MOST_FORMS:
+                    _forms.pop(next(iter(_forms)))
+                _forms[id(self), question] = form
 
     def _form(self, needs: Needs, stands: Stands, particulars: Particulars) -> Form | None:
         mail, sizes = self._mail, particulars.sizes

@@ -10,7 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
@@ -28,9 +28,12 @@ from app.actions.progress import LaneProgress, Progress
 from app.cli.running import settings_or_exit
 from app.core.instants import DAY, HOUR, MINUTE, SECOND, Span, parse_span, to_datetime
 from app.main import build_world
+from app.store.engine import StoreError
 from app.store.troubles import LISTED, NEED_DECISION, Mail, Sought
 from app.world import World
 
+_LOOK_EVERY = 2.0
+"""Seconds between two looks at how it goes."""
 _Ids = tuple[int, ...]
 _Command: TypeAlias = Callable[..., Any]
 
@@ -220,36 +223,71 @@ def _ask(question: str) -> None:
 def progress(watch: bool, as_json: bool) -> None:
     """How fast mails leave, how much is left, how lanes and relays stand. Exit code 1 when no worker lives."""
     world = _world()
+    if watch and not as_json:
+        sys.exit(0 if _watch(world) else 1)
     found, stops = actions_progress.progress(world), lasting(world)
     if as_json:
         sums = {"due": found.due, "later": found.later, "left": found.left, "held_back": found.held_back}
         known = asdict(found) | sums | {"stopped": [asdict(each) for each in stops]}
         click.echo(json.dumps(known, ensure_ascii=False, indent=1))
-    elif watch:
-        _watch(world)
     else:
         Console().print(_shown(found, stops))
     sys.exit(0 if found.workers else 1)
 
 
-def _watch(world: World) -> None:
-    """Until the terminal is left by Ctrl-C, which is no fault."""
-    with Live(refresh_per_second=2) as live, suppress(KeyboardInterrupt):
+def _watch(world: World) -> bool:
+    """Until the terminal is left by Ctrl-C, which is no fault. Whether a worker lived at the last look.
+
+    A terminal shows the newest look in one place; a file or a pipe gets one below the other.
+    """
+    console, lives = Console(), False
+    live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+    with live or nullcontext(), suppress(KeyboardInterrupt):
         while True:
-            live.update(_shown(actions_progress.progress(world), lasting(world)))
-            time.sleep(2)
+            seen, lives = _look(world)
+            if live is not None:
+                live.update(seen, refresh=True)
+            else:
+                console.print(seen)
+            time.sleep(_LOOK_EVERY)
+    return lives
+
+
+def _look(world: World) -> tuple[Group, bool]:
+    """How it goes now, and at what time that was. A database that is away is waited for."""
+    at = Text(f"{to_datetime(world.wall()):%H:%M:%S} UTC", style="dim")
+    try:
+        found, stops = actions_progress.progress(world), lasting(world)
+    except (StoreError, TimeoutError):
+        return Group(at, Text("The database does not answer.")), False
+    return Group(at, _shown(found, stops)), bool(found.workers)
 
 
 def _shown(found: Progress, stops: Sequence[Stopped]) -> Group:
     """Stops first, then the whole in one line, then what rests and why, then the lanes there is something to say of."""
-    table = Table("Lane", "Due", "Later", "Put off", "Rests", "At most a minute", "Warm-up today", box=None)
-    for lane in (each for each in found.lanes if each.has_news):
-        numbers = (f"{lane.due:,}", f"{lane.later:,}", f"{lane.deferred:,}")
-        limit = f"{lane.per_minute:,}" if lane.per_minute else ""
-        table.add_row(lane.name, *numbers, _span(lane.rests_for), limit, _warm(lane))
+    table = _lanes([each for each in found.lanes if each.has_news])
     lines = [*map(stop_sentence, stops), sentence(found), *_resting(found)]
     lines += [f"journal: {found.journal_fault}"] if found.journal_fault else []
     return Group(*map(Text, lines), *([table] if table.row_count else []))
+
+
+_LANES = ("Lane", "Due", "Later", "Put off", "Rests", "At most a minute", "Warm-up today")
+
+
+def _lanes(lanes: Sequence[LaneProgress]) -> Table:
+    """A row for each; columns nobody has anything in are left out."""
+    rows = []
+    for lane in lanes:
+        numbers = (f"{lane.due:,}", f"{lane.later:,}", f"{lane.deferred:,}")
+        limit = f"{lane.per_minute:,}" if lane.per_minute else ""
+        rows.append((lane.name, *numbers, _span(lane.rests_for), limit, _warm(lane)))
+    kept = [place for place in range(len(_LANES)) if place < 3 or any(row[place] not in ("", "0") for row in rows)]
+    table = Table(box=None)
+    for place in kept:
+        table.add_column(_LANES[place], justify="right" if place in (1, 2, 3, 5) else "left")
+    for row in rows:
+        table.add_row(*(row[place] for place in kept))
+    return table
 
 
 def _warm(lane: LaneProgress) -> str:

@@ -116,6 +116,7 @@ def demo(fresh: bool, port: int, data: Path) -> None:
     environ = _demo_environment(data.resolve(), port)
     os.environ.update(environ)
     settings = settings_or_exit()
+    _check_relays(settings)
     launcher.refuse_taken_port(settings.host, port)
     launcher.refuse_taken_port(settings.host, port + 1)
     set_up_logs(settings.log_format)
@@ -194,6 +195,9 @@ def _serve(target: str, port: int, settings: Settings, *, is_plain: bool) -> Non
 def worker() -> None:
     """Run the worker only: decide, deliver, ingest."""
     settings = settings_or_exit()
+    launcher.prepare_data(settings)
+    _check_relays(settings)
+    _check_way_back(settings)
     from app.main import build_world, set_up_logs
     from app.worker.working import AlreadyRunningError, work
 

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
-from app.cli.messages import messages
-from app.core.instants import DAY, HOUR
+from app.actions.progress import LaneProgress
+from app.cli.messages import _lanes, messages
+from app.core.instants import DAY, HOUR, SECOND
 from app.main import wall
 from app.store.engine import open_database
 from app.store.messages import MessageRow
@@ -43,6 +50,32 @@ def run(*arguments: str) -> Result:
 
 def listed(*arguments: str) -> list[int]:
     return [each["id"] for each in json.loads(run("list", "--json", *arguments).stdout)]
+
+
+def test_how_it_goes_is_told_again_until_the_reader_has_seen_enough(office: PostOffice) -> None:
+    command = [sys.executable, "-m", "app.cli", "messages", "progress", "--watch"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as watching:
+        assert watching.stdout is not None
+        told = [watching.stdout.readline() for _ in range(2)]
+        watching.send_signal(signal.SIGINT)
+        rest = watching.stdout.read()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d UTC\n", told[0])
+    assert told[1] == "No worker gives a sign of life.\n"
+    assert "Aborted" not in rest
+    assert "Traceback" not in rest
+    assert watching.returncode == 1, "no worker lived at the last look"
+
+
+def test_lanes_are_told_in_the_columns_somebody_has_something_in() -> None:
+    def columns(*lanes: LaneProgress) -> list[str]:
+        console = Console(width=100, file=StringIO())
+        console.print(_lanes(lanes))
+        assert isinstance(console.file, StringIO)
+        return re.split(r" {2,}", console.file.getvalue().splitlines()[0].strip())
+
+    assert columns(LaneProgress("google", due=3)) == ["Lane", "Due", "Later"]
+    resting = LaneProgress("yahoo", later=2, deferred=1, rests_for=90 * SECOND)
+    assert columns(LaneProgress("google", due=3), resting) == ["Lane", "Due", "Later", "Put off", "Rests"]
 
 
 def test_mails_are_found_by_state_campaign_lane_reason_and_age(office: PostOffice) -> None:

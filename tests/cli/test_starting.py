@@ -108,13 +108,16 @@ def test_a_data_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_a_relay_that_cannot_be_read_is_named_without_its_password(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["run", "worker", "demo"])
+def test_a_relay_that_cannot_be_read_is_named_without_its_password(tmp_path: Path, command: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
-    done = parvar("run", **good(tmp_path), PARVAR_PORT=port, PARVAR_SMTP_URL="ftp://me:hunter2@relay")
+    more = ("--port", port, "--data", str(tmp_path / "demo")) if command == "demo" else ()
+    done = parvar(command, *more, **good(tmp_path), PARVAR_PORT=port, PARVAR_SMTP_URL="ftp://me:hunter2@relay")
     assert done.returncode == 1
     assert "PARVAR_SMTP_URL" in done.stderr
     assert "hunter2" not in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(

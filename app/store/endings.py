@@ -88,9 +88,9 @@ def _attempt(each: Ending, at: Instant) -> Attempt:
 # ── PostgreSQL: at once ──────────────────────────────────────────────────────────────────────────────────────────────
 
 # What many mails share travels once: `way` is its place in those arrays. Bodies travel as one value, and are cut out.
-# The state is asked in a CASE and the messages by an array: otherwise PostgreSQL would read its index of what is
-# claimed, dead entries and all. Of a message that is not ours any more it is asked whether it is there at all, for an
-# attempt has no foreign key.
+# Owner and state are asked in a CASE and the messages by an array: otherwise PostgreSQL would read its index of what is
+# claimed, dead entries and all, or take it that next to nothing is ours and compare each with each. Of a message that is
+# not ours any more it is asked whether it is there at all, for an attempt has no foreign key.
 _WRITE = Hot(
     """WITH news(id, claim_no, way, reply) AS (SELECT * FROM unnest(
  CAST(:ids AS bigint[]), CAST(:claim_nos AS integer[]), CAST(:ways AS integer[]), CAST(:replies AS text[]))),
@@ -100,16 +100,16 @@ settled AS (UPDATE message SET
  due_at = coalesce((CAST(:dues AS bigint[]))[news.way], message.due_at), lease_until = NULL,
  attempts = attempts + (CAST(:counts AS integer[]))[news.way],
  mail_version_id = (CAST(:versions AS bigint[]))[news.way]
- FROM news WHERE message.id = news.id AND message.claim_no = news.claim_no AND message.owner = :owner
- AND CASE message.state WHEN 'claimed' THEN true
- WHEN 'uncertain' THEN (CAST(:states AS text[]))[news.way] = 'sent' ELSE false END
- AND message.id = ANY(ARRAY(SELECT id FROM news))
+ FROM news WHERE message.id = news.id AND message.id = ANY(ARRAY(SELECT id FROM news))
+ AND message.claim_no = news.claim_no AND CASE WHEN message.owner = :owner AND message.state = 'claimed' THEN true
+ WHEN message.owner = :owner AND message.state = 'uncertain' THEN (CAST(:states AS text[]))[news.way] = 'sent'
+ ELSE false END
  RETURNING message.id, message.subscriber_id, message.state),
 tried AS (INSERT INTO delivery (message_id, attempt, at, relay, stage, code, enhanced, outcome, text)
  SELECT news.id, news.claim_no, CAST(:at AS bigint), (CAST(:relays AS text[]))[news.way],
  (CAST(:stages AS text[]))[news.way], (CAST(:codes AS integer[]))[news.way], (CAST(:enhanced AS text[]))[news.way],
- (CAST(:outcomes AS text[]))[news.way], news.reply FROM news LEFT JOIN settled ON settled.id = news.id
- WHERE (CAST(:tried AS integer[]))[news.way] = 1 AND (settled.id IS NOT NULL
+ (CAST(:outcomes AS text[]))[news.way], news.reply FROM news
+ WHERE (CAST(:tried AS integer[]))[news.way] = 1 AND (news.id IN (SELECT id FROM settled)
  OR EXISTS (SELECT 1 FROM message WHERE message.id = news.id FOR KEY SHARE OF message))
  ON CONFLICT (message_id, attempt) DO NOTHING),
 kept AS (INSERT INTO body (message_id, blob, at)

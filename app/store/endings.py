@@ -89,8 +89,8 @@ def _attempt(each: Ending, at: Instant) -> Attempt:
 
 # What many mails share travels once: `way` is its place in those arrays. Bodies travel as one value, and are cut out.
 # Owner and state are asked in a CASE and the messages by an array: otherwise PostgreSQL would read its index of what is
-# claimed, dead entries and all, or take it that next to nothing is ours and compare each with each. Of a message that is
-# not ours any more it is asked whether it is there at all, for an attempt has no foreign key.
+# claimed, dead entries and all, or take it that next to nothing is ours and compare each with each. Whether a message
+# that is not ours any more is there at all is asked apart, for an attempt has no foreign key.
 _WRITE = Hot(
     """WITH news(id, claim_no, way, reply) AS (SELECT * FROM unnest(
  CAST(:ids AS bigint[]), CAST(:claim_nos AS integer[]), CAST(:ways AS integer[]), CAST(:replies AS text[]))),

@@ -31,8 +31,6 @@ from app.store.letters import Letter
 
 log = structlog.get_logger()
 
-CHUNK = 16
-"""The journal makes so many durable at a time."""
 ASKED_FOR = 0.5
 """Seconds an answer at the door is good for: then all of the load are asked about again, in one go."""
 
@@ -84,7 +82,7 @@ class Handing:
     def envelopes(self, load: Load, is_over: Callable[[], bool]) -> Iterator[Envelope]:
         """Draw letters in chunks, each allowed by the journal before it may begin. The rest stays in the load."""
         while not load.is_over and not is_over() and self._monotonic() < load.until:
-            chunk = load.undrawn()[:CHUNK]
+            chunk = load.undrawn()[: self._post.journal.stride]
             try:
                 allowed = self._post.journal.allow([(letter.id, letter.claim_no) for letter, _ in chunk])
             except JournalFull:

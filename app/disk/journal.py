@@ -44,6 +44,7 @@ _MAX_WORD: Final = 32
 _MAX_REPLY: Final = 500
 _ROOM_PER_END: Final = 64 + _MAX_WORD + _MAX_REPLY
 _STRICT_BELOW: Final = 3
+_LEAST_STRIDE: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,11 @@ class Journal:
     @property
     def is_strict(self) -> bool:
         return self._settings.window < _STRICT_BELOW
+
+    @property
+    def stride(self) -> int:
+        """How many are best allowed at once: so many that the disk is seldom asked, so few that it is ahead of them."""
+        return max(_LEAST_STRIDE, self._settings.window * self._settings.connections // 4)
 
     @property
     def fault(self) -> str:

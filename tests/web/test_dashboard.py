@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from email.message import EmailMessage
@@ -16,6 +17,7 @@ from app.store.accounts import AuditRow
 from app.store.engine import Database
 from app.store.messages import MessageRow
 from app.store.releases import ControlRow, LiveRow
+from app.store.runs import DecisionRow
 from app.web.dashboard.wording import catalogue
 from tests.services.clock import Clock
 from tests.web.dashboard_stage import House, open_house
@@ -59,6 +61,23 @@ def test_persian_pages_write_persian_digits_and_jalali_dates(house: House) -> No
     assert "۱۰ اسفند" in page
     assert "خط زمان" in page
     assert "1 Mar" not in page
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"),
+    [
+        ("en", "because of the limit 1 per day and the quiet hours 21:00-08:00"),
+        ("fa", "سقف ۱ در روز و ساعت‌های آرام ۲۱:۰۰ تا ۰۸:۰۰"),
+    ],
+)
+def test_what_held_a_mail_back_is_said_once_and_in_the_words_of_the_page(house: House, lang: str, words: str) -> None:
+    alice = house.desk.confirmed(ALICE)
+    kept = {"mail": "book/deliver", "slot_at": house.desk.clock() + DAY}
+    seen = json.dumps(kept | {"because": "limit 1 per day; quiet_hours 21:00-08:00"})
+    with house.desk.world.transaction("write") as session:
+        at = house.desk.clock()
+        session.add(DecisionRow(subscriber_id=alice.id, at=at, campaign="welcome", code="delayed", seen=seen))
+    assert words in house.read(house.path_of(ALICE), lang)
 
 
 # ── People ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from app.core.person import Code
+from app.core.saying.pauses import because_said
 from app.web.dashboard.flow import said_source
 from app.web.dashboard.naming import quoted, step_words
 from app.web.dashboard.shell import campaign_title, clock, kind_label, stage_label
-from app.web.dashboard.wording import say
+from app.web.dashboard.wording import is_persian, say
 
 Seen = Mapping[str, str | int | float | bool | None]
 
@@ -46,7 +47,7 @@ def _fixed(text: str) -> Callable[[Decided], str]:
 
 
 def _delayed(decided: Decided) -> str:
-    because = "، ".join(_because(part) for part in decided.text("because").split("; ") if part)
+    because = _because(decided.text("because"))
     return say(
         "%(mail)s waits until %(when)s because of %(why)s",
         mail=quoted(decided.text("mail")),
@@ -55,10 +56,11 @@ def _delayed(decided: Decided) -> str:
     )
 
 
-def _because(part: str) -> str:
-    if part.startswith("quiet"):
-        return say("quiet hours")
-    return say("the limit %(limit)s", limit=part)
+def _because(kept: str) -> str:
+    """What held it back, kept as `limit 1 per day; quiet_hours 21:00-08:00`."""
+    if is_persian():
+        return because_said(kept)
+    return " and ".join(f"the {part.replace('_', ' ')}" for part in kept.split("; ") if part)
 
 
 def _refusal(text: str) -> Callable[[Decided], str]:

@@ -148,7 +148,7 @@ def test_a_new_mail_is_queued_in_the_lane_that_was_found() -> None:
     bob.joins()
     with stage.world.transaction("read") as session:
         query = select(SubscriberRow.address, MessageRow.lane).join_from(MessageRow, SubscriberRow)
-        lanes = {address: lane for address, lane in session.execute(query.where(MessageRow.mail_key == "a"))}
+        lanes = {row.address: row.lane for row in session.execute(query.where(MessageRow.mail_key == "a"))}
     assert lanes == {"alice@firm.ir": "microsoft365", "bob@own.ir": "default"}
 
 

@@ -31,8 +31,8 @@ class MessageKey(NamedTuple):
 class Envelope:
     """One mail for one recipient.
 
-    `sender` is empty for the null sender. `body` gives the finished mail as bytes, headers included; it is called on the
-    sending thread before any command for this mail is written, and again if the mail moves to another relay.
+    `sender` is empty for the null sender. `body` gives the finished mail as bytes, headers included; it is called
+    on the sending thread before any command for this mail is written, and again if the mail moves to another relay.
     `relays` names those that may take it, empty: any. Of one `lane` no more than `at_once` connections of a relay carry
     mails at a time (0: no limit). `is_wire_ready`: whoever made the body vouches that it is ASCII, that its line ends
     are CRLF only, the last one included, and that no line begins with a dot; then it is not looked through again, which
@@ -139,7 +139,7 @@ class NoBody(Exception):
 
 
 class Hooks(Protocol):
-    """What the caller does around the hand-over. Both are called on sending threads: of several relays several at once."""
+    """What the caller does around the hand-over. Called on sending threads: of several relays several at once."""
 
     def before_final_dot(self, key: MessageKey, connection: int) -> None:
         """Called before the bytes that hold the final dot are written; may raise HandOverForbidden."""

@@ -7,10 +7,14 @@ import email.policy
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
+import dkim
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -20,6 +24,7 @@ from app.actions.deliver_taking import Load, Taking
 from app.core.instants import DAY, MINUTE, SECOND
 from app.core.person import MailClass
 from app.core.subscriber import SubscriberState
+from app.mail.dkim import Signer, read_signer
 from app.store import bodies, paces, steering
 from app.store.engine import Database
 from app.store.people import SubscriberRow
@@ -285,6 +290,36 @@ def test_she_who_leaves_while_the_letters_before_hers_go_out_gets_nothing(office
         office.change(SubscriberRow, last.subscriber_id, state="unsubscribed", unsubscribed_at=office.clock())
     assert office.states() == {"sent": 11, "skipped": 1}
     assert office.row(last.id).reason == "unsubscribed"
+
+
+def test_signed_mails_are_written_ahead_and_each_is_her_own(office: PostOffice) -> None:
+    office.crowd(40)
+    signer = a_signer()
+    with SmtpServer() as server:
+        office.courier(server.port, replace(office.post(), signers=(signer,))).deliver()
+        for mail in server.mails:
+            assert dkim.verify(mail.data, dnsfunc=lambda *_, **__: signer.record.encode())
+            assert email.message_from_bytes(mail.data)["To"] == mail.recipient
+    assert office.states() == {"sent": 40}
+
+
+def test_she_who_leaves_after_hers_was_written_and_signed_gets_nothing(office: PostOffice) -> None:
+    last = office.row(max(office.crowd(8)))
+
+    def slow(_talk: Talk, _line: str) -> Answer | None:
+        return [Wait(0.15), b"250 2.0.0 OK\r\n"]
+
+    post = replace(office.post(), signers=(a_signer(),))
+    with SmtpServer(rules={"rcpt": slow}) as server, working(office.courier(server.port, post)):
+        wait_until(lambda: len(server.mails) >= 1)
+        office.change(SubscriberRow, last.subscriber_id, state="unsubscribed", unsubscribed_at=office.clock())
+    assert office.states() == {"sent": 7, "skipped": 1}
+
+
+def a_signer() -> Signer:
+    key = ed25519.Ed25519PrivateKey.generate()
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return read_signer(pem, "example.com", "tests")
 
 
 def test_the_kill_switch_holds_within_a_second(office: PostOffice) -> None:

@@ -1,6 +1,6 @@
 """Delivery end to end: claim, door, write, journal, SMTP, record; beside smtp-source and beside the plain way.
 
-    python -m benchmarks.delivery [--messages 12000] [--rounds 3] [--workers 2,3] [--connections 2] [--no-postgres]
+    python -m benchmarks.delivery [--messages 12000] [--rounds 3] [--workers 2,3] [--connections 8] [--no-postgres]
                                   [--no-dkim] [--peer] [--profile]
 
 Everything is on: journal, claims, tracking links, text part, headers, bodies, attempts, counters. Workers are processes
@@ -196,7 +196,7 @@ def main() -> int:
     parser.add_argument("--messages", type=int, default=12_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=_numbers, default=(2,), help="a number, or several: 2,3")
-    parser.add_argument("--connections", type=int, default=2)
+    parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--no-postgres", action="store_true")
     parser.add_argument("--no-dkim", action="store_true")
     parser.add_argument("--peer", action="store_true")

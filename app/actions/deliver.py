@@ -15,7 +15,7 @@ from contextlib import suppress
 import structlog
 
 from app.actions.deliver_handing import Ended, Handing
-from app.actions.deliver_recording import Recording, record
+from app.actions.deliver_recording import Recording
 from app.actions.deliver_taking import LEASE, Lanes, Load, Post, Taking
 from app.core.person import MailClass
 from app.disk.journal import JournalFull
@@ -206,28 +206,18 @@ class _Shift:
             seen = self._entries
 
     def _record_rest(self) -> None:
-        """After the last mail: what was taken and never drawn goes back with the rest."""
-        undrawn = [Ended(load, letter, version) for load in self._loads for letter, version in load.undrawn()]
-        if ended := [*self._ended, *undrawn]:
-            self._ended.clear()
-            self._record(ended)
+        """After the last mail: what was taken and never drawn goes back with the rest.
 
-    def _record(self, ended: Sequence[Ended]) -> None:
-        """Write outcomes down, trying for ever: what left the house must be known. A restart replays the journal."""
+        Tried for ever: what left the house must be known. A restart replays the journal.
+        """
+        self._ended += [Ended(load, letter, version) for load in self._loads for letter, version in load.undrawn()]
         attempt = 0
-        while True:
-            try:
-                record(self._post, ended)
-            except (StoreError, GateClosedError) as error:
-                log.warning("record_failed", error=type(error).__name__, attempt=attempt, waiting=len(ended))
-                if self._gives_up():
-                    log.error("left_to_the_journal", waiting=len(ended))
-                    return
-                time.sleep(AGAIN[min(attempt, len(AGAIN) - 1)])
-                attempt += 1
-                continue
-            break
-        self._recorded(ended)
+        while self._ended and not self._keep_books(may_take=False):
+            if self._gives_up():
+                log.error("left_to_the_journal", waiting=len(self._ended))
+                return
+            time.sleep(AGAIN[min(attempt, len(AGAIN) - 1)])
+            attempt += 1
 
     def _gives_up(self) -> bool:
         until = self._courier.gives_up_at

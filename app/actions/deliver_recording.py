@@ -37,15 +37,6 @@ LONGEST = 5 * DAY
 _Known: TypeAlias = tuple[Ended, Verdict]
 
 
-def record(post: Post, ended: Sequence[Ended]) -> None:
-    """Write down how these ended. Raises StoreError or GateClosedError; then nothing is written."""
-    recording = Recording(post, ended)
-    with post.world.transaction("write") as session:
-        recording.write(session)
-        recording.count(session)
-    recording.done()
-
-
 class Recording:
     """How some letters ended, on its way into a transaction of the caller's. Made anew for each try.
 

@@ -19,7 +19,6 @@ from sqlalchemy import (
     String,
     Text,
     delete,
-    func,
     select,
     text,
     update,
@@ -225,32 +224,3 @@ def burn(session: Session, subscriber_id: int) -> None:
     ids = list(session.scalars(mine.with_for_update()))
     for row in (DeliveryRow, BodyRow):
         session.execute(delete(row).where(row.message_id.in_(ids)), execution_options={"synchronize_session": False})
-
-
-# ── Looking ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How many unsettled messages of one class stand in one state, and the earliest instant one of them is due."""
-
-    mail_class: MailClass
-    state: MessageState
-    number: int
-    due_at: Instant
-
-
-def standings(session: Session) -> list[Standing]:
-    """What is queued, under way, uncertain and parked, read from the small partial indexes, never from all messages."""
-    found: list[Standing] = []
-    for condition in (IS_OPEN, IS_CLAIMED, IS_TROUBLED):
-        number, first = func.count().label("number"), func.min(MessageRow.due_at).label("first")
-        query = select(MessageRow.mail_class, MessageRow.state, number, first).where(condition)
-        rows = session.execute(query.group_by(MessageRow.mail_class, MessageRow.state))
-        found += [Standing(MailClass(r.mail_class), MessageState(r.state), r.number, r.first) for r in rows]
-    return sorted(found, key=lambda each: (each.mail_class, each.state))
-
-
-def oldest_due(session: Session, now: Instant) -> Instant | None:
-    """Since when the most belated message could have left; None when none is due."""
-    return session.scalar(select(func.min(MessageRow.due_at)).where(IS_OPEN, MessageRow.due_at <= now))

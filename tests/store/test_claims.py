@@ -6,10 +6,10 @@ from sqlalchemy import select
 
 from app.core.instants import HOUR, MINUTE, SECOND
 from app.core.person import MailClass, MessageState
-from app.store import claims, leases
+from app.store import claims, leases, waiting
 from app.store.claims import Attempt, Claim, Settlement, Wanted
 from app.store.engine import Database
-from app.store.messages import DeliveryRow, MessageRow, NewMessage, oldest_due, queue_by_cause, standings, withdraw
+from app.store.messages import DeliveryRow, MessageRow, NewMessage, queue_by_cause, withdraw
 from tests.services.clock import START
 from tests.store.cast import alice, new_id, queued
 from tests.store.seen import plan, statements
@@ -171,14 +171,13 @@ def test_withdrawing_leaves_what_is_claimed(database: Database, ids: list[int]) 
     assert row_of(database, gone[0]).reason == "unsubscribed"
 
 
-def test_standings_count_what_is_not_settled(database: Database, ids: list[int]) -> None:
+def test_what_is_not_settled_is_counted(database: Database, ids: list[int]) -> None:
     first, second, _third = take(database)
     settle(database, ME, sent(first), sent(second, MessageState.PARKED))
     with database.transaction("read") as session:
-        found = {(each.state, each.number) for each in standings(session)}
-        assert found == {(MessageState.CLAIMED, 1), (MessageState.PARKED, 1), (MessageState.QUEUED, 1)}
-        assert oldest_due(session, START) is None
-        assert oldest_due(session, START + HOUR) == START + HOUR
+        assert waiting.numbers(session) == waiting.Numbers(1, 1, 0, 1)
+        assert waiting.oldest_due(session, START) is None
+        assert waiting.oldest_due(session, START + HOUR) == START + HOUR
 
 
 def test_an_attempt_is_kept_once(database: Database, ids: list[int]) -> None:
@@ -217,7 +216,7 @@ def test_claiming_goes_by_the_index_made_for_it(database: Database) -> None:
     with database.transaction() as session, statements(session) as seen:
         claims.claim(session, ME, GMAIL)
         claims.lanes_due(session, MailClass.MARKETING, START)
-        standings(session)
+        waiting.numbers(session)
         leases.held(session)
         plans = [f"{each.sql}\n{plan(session, each)}" for each in list(seen)]
     assert plans
